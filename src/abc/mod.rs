@@ -1,0 +1,4 @@
+//! Core: ABC notation, read, performed, written and transposed.
+
+mod transpose;
+mod write;

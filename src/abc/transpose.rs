@@ -1,0 +1,1 @@
+//! Core: a tune moved by an interval, with a sensible key signature.

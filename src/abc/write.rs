@@ -1,0 +1,1 @@
+//! Core: a tune back to ABC text that reads as the same tune.

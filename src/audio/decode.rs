@@ -1,0 +1,1 @@
+//! Worker: audio files decoded as a stream of samples.

@@ -1,0 +1,4 @@
+//! Worker: audio files in and out.
+
+mod decode;
+mod render;

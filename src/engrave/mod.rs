@@ -1,0 +1,1 @@
+//! Core: a tune laid out as engraved notation.

@@ -1,0 +1,1 @@
+//! Worker: the genre network and the ear around it.

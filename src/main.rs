@@ -1,0 +1,3 @@
+//! Interface: the `earworm` program.
+
+fn main() {}

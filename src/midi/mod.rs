@@ -1,0 +1,1 @@
+//! Core: MIDI files out and in, and MIDI to ABC.

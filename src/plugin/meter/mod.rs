@@ -1,0 +1,1 @@
+//! Real-time: Earworm Meter as the host calls it.

@@ -1,0 +1,1 @@
+//! Real-time: Earworm Tunes as the host calls it.

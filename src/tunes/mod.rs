@@ -1,0 +1,1 @@
+//! Worker: the tune network and the composer around it.

@@ -1,0 +1,1 @@
+//! Real-time: the built-in plucked voice.
