@@ -6,6 +6,8 @@ mod conformance;
 mod demo;
 mod eval_genre;
 mod eval_tunes;
+mod packages;
+mod process;
 mod screenshots;
 mod test;
 mod train_genre;
