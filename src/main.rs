@@ -1,3 +1,7 @@
 //! Interface: the `earworm` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    earworm::cli::run()
+}

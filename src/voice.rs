@@ -1,1 +1,341 @@
-//! Real-time: the built-in plucked voice.
+//! Real-time: the built-in voice, a soft plucked string.
+//!
+//! An extended Karplus-Strong string (D. Jaffe and J. O. Smith, "Extensions of the Karplus-Strong
+//! plucked-string algorithm", Computer Music Journal 7(2), 1983): a delay line of one period,
+//! closed through a low-pass that makes the upper partials die first and an all-pass that tunes
+//! the fraction of a sample. A finger's width of raised cosine, and the same upside down where its
+//! reflection comes back from the plucking point, excites it.
+//!
+//! [`Voice::new`] allocates; nothing after it does, nor locks, waits, calls the system or panics.
+
+use std::f32::consts::{FRAC_PI_2, TAU};
+
+/// Strings that sound at once. A further note takes over the quietest.
+pub const POLYPHONY: usize = 32;
+
+/// Where the string is plucked, as a part of its length. Off the simple fractions, so that no low
+/// partial is missing.
+const PLUCK_POINT: f32 = 0.23;
+/// Peak of one note at full velocity, before its share of the stereo field.
+const NOTE_PEAK: f32 = 0.30;
+/// Time constant with which a released string is damped, seconds.
+const RELEASE: f32 = 0.055;
+/// Time constant with which a string is damped that is struck again, seconds.
+const RESTRIKE: f32 = 0.012;
+/// Time constant with which a taken-over string's last value fades, seconds.
+const TAKEOVER: f32 = 0.004;
+/// Below this a string is inaudible and its place is free: -90 dBFS.
+const INAUDIBLE: f32 = 3.2e-5;
+/// Samples nearer to nothing are set to nothing, long before they would become denormal and slow.
+const TINY: f32 = 1e-15;
+/// Above this the sum bends, so that it never reaches full scale however many strings sound.
+const KNEE: f32 = 0.7;
+/// What the bent sum approaches, a hair under 0 dBFS.
+const CEILING: f32 = 0.98;
+
+/// A polyphonic plucked string with at most [`POLYPHONY`] notes at once.
+///
+/// ```
+/// let mut voice = earworm::voice::Voice::new(48_000.0);
+/// voice.note_on(69, 0.8);
+/// let second: Vec<[f32; 2]> = (0..48_000).map(|_| voice.render()).collect();
+/// assert!(second.iter().any(|[left, _]| left.abs() > 0.05));
+/// assert!(second.iter().flatten().all(|x| x.abs() < 1.0));
+/// ```
+#[derive(Debug)]
+pub struct Voice {
+    sample_rate: f32,
+    strings: Vec<PluckedString>,
+    /// What taken-over strings left behind, fading, so that their end is no click.
+    leftover: [f32; 2],
+    leftover_decay: f32,
+}
+
+#[derive(Debug)]
+struct PluckedString {
+    /// One period, less what the filters delay; as long as the lowest key needs.
+    line: Box<[f32]>,
+    /// Samples of `line` in use.
+    length: usize,
+    position: usize,
+    /// Pole of the loop's low-pass, and its state.
+    pole: f32,
+    low_pass: f32,
+    /// Loop gain, just under 1.
+    gain: f32,
+    /// Coefficient of the tuning all-pass, its last input and last output.
+    tuning: f32,
+    tuning_in: f32,
+    tuning_out: f32,
+    /// The excitation: samples since the pluck, length of the finger's pulse, samples until its
+    /// reflection, height.
+    age: f32,
+    pulse: f32,
+    reflection: f32,
+    height: f32,
+    /// Follows the string's peak down, to know when it is inaudible.
+    level: f32,
+    level_decay: f32,
+    /// 1 while held, falling by `damping` each sample once released.
+    envelope: f32,
+    damping: f32,
+    pan: [f32; 2],
+    key: u8,
+    state: State,
+    last: [f32; 2],
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Free,
+    Held,
+    Released,
+}
+
+/// Frequency of a MIDI key in hertz, equal temperament, key 69 = 440 Hz.
+fn frequency(key: u8) -> f32 {
+    440.0 * ((f32::from(key) - 69.0) / 12.0).exp2()
+}
+
+/// What one sample leaves of a decay with this time constant in seconds.
+fn decay(sample_rate: f32, seconds: f32) -> f32 {
+    (-1.0 / (sample_rate * seconds)).exp()
+}
+
+impl Voice {
+    /// A silent voice at `sample_rate` hertz. Allocates every string's line, for the lowest MIDI
+    /// key at this rate.
+    pub fn new(sample_rate: f32) -> Self {
+        let sample_rate = if sample_rate.is_finite() {
+            sample_rate.clamp(8_000.0, 768_000.0)
+        } else {
+            48_000.0
+        };
+        let longest = (sample_rate / frequency(0)).ceil() as usize + 2;
+        Self {
+            sample_rate,
+            strings: (0..POLYPHONY)
+                .map(|_| PluckedString::new(longest))
+                .collect(),
+            leftover: [0.0; 2],
+            leftover_decay: decay(sample_rate, TAKEOVER),
+        }
+    }
+
+    /// Plucks the string of a MIDI `key` (0 to 127); `velocity` runs from 0 to 1. A string of the
+    /// same key that still sounds is damped.
+    pub fn note_on(&mut self, key: u8, velocity: f32) {
+        let key = key.min(127);
+        let velocity = velocity.clamp(0.0, 1.0);
+        if velocity.is_nan() || velocity == 0.0 {
+            return self.note_off(key);
+        }
+        for string in &mut self.strings {
+            if string.state != State::Free && string.key == key {
+                string.release(decay(self.sample_rate, RESTRIKE));
+            }
+        }
+        // Free strings first, then released ones, then the quietest.
+        let rank = |s: &PluckedString| match s.state {
+            State::Free => -1.0,
+            State::Released => s.level * s.envelope,
+            State::Held => 2.0 + s.level,
+        };
+        let chosen = self
+            .strings
+            .iter_mut()
+            .min_by(|a, b| rank(a).total_cmp(&rank(b)));
+        if let Some(string) = chosen {
+            if string.state != State::Free {
+                self.leftover[0] += string.last[0];
+                self.leftover[1] += string.last[1];
+            }
+            string.pluck(key, velocity, self.sample_rate);
+        }
+    }
+
+    /// Damps the string of `key`, if it sounds.
+    pub fn note_off(&mut self, key: u8) {
+        let damping = decay(self.sample_rate, RELEASE);
+        for string in &mut self.strings {
+            if string.state == State::Held && string.key == key {
+                string.release(damping);
+            }
+        }
+    }
+
+    /// Damps every string.
+    pub fn all_off(&mut self) {
+        let damping = decay(self.sample_rate, RELEASE);
+        for string in &mut self.strings {
+            if string.state == State::Held {
+                string.release(damping);
+            }
+        }
+    }
+
+    /// The next stereo sample, each channel within ±1 (0 dBFS) whatever sounds.
+    pub fn render(&mut self) -> [f32; 2] {
+        let mut sum = self.leftover;
+        for leftover in &mut self.leftover {
+            *leftover *= self.leftover_decay;
+            if leftover.abs() < TINY {
+                *leftover = 0.0;
+            }
+        }
+        for string in &mut self.strings {
+            if string.state != State::Free {
+                let [left, right] = string.render();
+                sum[0] += left;
+                sum[1] += right;
+            }
+        }
+        sum.map(bend)
+    }
+
+    /// Whether nothing sounds, so that rendering may stop.
+    pub fn is_silent(&self) -> bool {
+        self.strings.iter().all(|s| s.state == State::Free)
+            && self.leftover.iter().all(|x| x.abs() < INAUDIBLE)
+    }
+}
+
+/// Straight up to the knee, then towards the ceiling without reaching it.
+fn bend(x: f32) -> f32 {
+    let over = x.abs() - KNEE;
+    if over <= 0.0 {
+        return x;
+    }
+    let room = CEILING - KNEE;
+    (KNEE + room * (over / room).tanh()).copysign(x)
+}
+
+impl PluckedString {
+    fn new(longest: usize) -> Self {
+        Self {
+            line: vec![0.0; longest].into_boxed_slice(),
+            length: 1,
+            position: 0,
+            pole: 0.0,
+            low_pass: 0.0,
+            gain: 0.0,
+            tuning: 0.0,
+            tuning_in: 0.0,
+            tuning_out: 0.0,
+            age: 0.0,
+            pulse: 0.0,
+            reflection: 0.0,
+            height: 0.0,
+            level: 0.0,
+            level_decay: 0.0,
+            envelope: 0.0,
+            damping: 1.0,
+            pan: [0.0; 2],
+            key: 0,
+            state: State::Free,
+            last: [0.0; 2],
+        }
+    }
+
+    fn pluck(&mut self, key: u8, velocity: f32, sample_rate: f32) {
+        let mut pitch = frequency(key);
+        // A loop shorter than its own filters can't be tuned; such keys sound an octave lower,
+        // which happens only to the highest at sample rates under 40 kHz.
+        while sample_rate / pitch < 3.2 {
+            pitch *= 0.5;
+        }
+        let period = sample_rate / pitch;
+        let omega = TAU / period;
+
+        // 60 dB of decay take this long: for the fundamental, and for the partials up there.
+        let fundamental = (4.2 * ((48.0 - f32::from(key)) / 24.0).exp2()).clamp(0.5, 7.0);
+        let bright_pitch = (4_000.0f32).max(2.0 * pitch).min(0.42 * sample_rate);
+        let bright = fundamental / (5.0 - 2.5 * velocity);
+        let left_of = |seconds: f32| 10.0f32.powf(-3.0 * period / (sample_rate * seconds));
+        // The one-pole low-pass whose gain at `bright_pitch` over that at 0 Hz is this ratio.
+        let ratio = left_of(bright) / left_of(fundamental);
+        let square = (ratio * ratio).clamp(1e-6, 0.999_999);
+        let b = (1.0 - square * (TAU * bright_pitch / sample_rate).cos()) / (1.0 - square);
+        self.pole = (b - (b * b - 1.0).max(0.0).sqrt()).clamp(0.0, 0.9);
+        let (sin, cos) = omega.sin_cos();
+        let through =
+            (1.0 - self.pole) / (1.0 - 2.0 * self.pole * cos + self.pole * self.pole).sqrt();
+        self.gain = (left_of(fundamental) / through).min(0.999_99);
+
+        // The loop's delay at the fundamental must be the period exactly: so many whole samples,
+        // the low-pass's own phase delay, and the all-pass for what is left, 0.5 to 1.5 samples.
+        let low_pass_delay = (self.pole * sin).atan2(1.0 - self.pole * cos) / omega;
+        let rest = (period - low_pass_delay).max(1.5);
+        let whole = (rest - 0.5).floor().max(1.0);
+        let fraction = (rest - whole).clamp(0.05, 1.95);
+        self.tuning =
+            ((1.0 - fraction) * omega * 0.5).sin() / ((1.0 + fraction) * omega * 0.5).sin();
+        self.length = (whole as usize).clamp(1, self.line.len());
+        self.position = 0;
+        self.line[..self.length].fill(0.0);
+        self.low_pass = 0.0;
+        self.tuning_in = 0.0;
+        self.tuning_out = 0.0;
+
+        // Half a millisecond of finger when struck hard, twice that when soft; the bass gets more.
+        let finger = sample_rate * 0.000_5 * (2.0 - velocity);
+        self.pulse = finger.max(0.16 * period).min(PLUCK_POINT * 2.0 * period);
+        self.reflection = PLUCK_POINT * period;
+        self.age = 0.0;
+        self.height = NOTE_PEAK * velocity.powf(1.4);
+        self.level = 1.0;
+        self.level_decay = decay(sample_rate, 0.08);
+        self.envelope = 1.0;
+        self.damping = 1.0;
+        // Low keys a little left, high ones a little right, at equal power.
+        let side = ((f32::from(key) - 66.0) / 120.0).clamp(-0.25, 0.25);
+        let (right, left) = ((side + 0.5) * FRAC_PI_2).sin_cos();
+        let equal = std::f32::consts::SQRT_2;
+        self.pan = [left * equal, right * equal];
+        self.key = key;
+        self.state = State::Held;
+        self.last = [0.0; 2];
+    }
+
+    fn release(&mut self, damping: f32) {
+        self.state = State::Released;
+        self.damping = self.damping.min(damping);
+    }
+
+    /// The finger's raised cosine at `age` samples.
+    fn finger(&self, age: f32) -> f32 {
+        if age <= 0.0 || age >= self.pulse {
+            return 0.0;
+        }
+        0.5 - 0.5 * (TAU * age / self.pulse).cos()
+    }
+
+    fn render(&mut self) -> [f32; 2] {
+        let mut excitation = 0.0;
+        if self.age < self.reflection + self.pulse {
+            self.age += 1.0;
+            excitation =
+                self.height * (self.finger(self.age) - self.finger(self.age - self.reflection));
+        }
+        let out = self.line[self.position];
+        let filtered = (1.0 - self.pole) * out + self.pole * self.low_pass;
+        self.low_pass = if filtered.abs() < TINY { 0.0 } else { filtered };
+        let tuned = self.tuning * (self.low_pass - self.tuning_out) + self.tuning_in;
+        self.tuning_in = self.low_pass;
+        self.tuning_out = if tuned.abs() < TINY { 0.0 } else { tuned };
+        self.line[self.position] = excitation + self.gain * self.tuning_out;
+        self.position += 1;
+        if self.position == self.length {
+            self.position = 0;
+        }
+
+        self.level = (self.level * self.level_decay).max(out.abs());
+        self.envelope *= self.damping;
+        if self.level * self.envelope < INAUDIBLE {
+            self.state = State::Free;
+        }
+        let sound = out * self.envelope;
+        self.last = [sound * self.pan[0], sound * self.pan[1]];
+        self.last
+    }
+}
