@@ -1,0 +1,53 @@
+//! Interface: Earworm Meter's parameters.
+
+use std::sync::Arc;
+
+use nice_plug::prelude::*;
+use nice_plug_egui::EguiEditorState;
+
+use super::shared::{Heard, MeterShared};
+
+/// What a musician can set on the Meter, and what a project keeps of it.
+#[derive(Params)]
+pub struct MeterParams {
+    /// How many seconds of the mix each reading is made from.
+    #[id = "window"]
+    pub window: FloatParam,
+
+    /// How long the shown reading takes to follow a new one, in seconds (63 % of the way).
+    #[id = "response"]
+    pub response: FloatParam,
+
+    /// Stops listening; the audio passes through either way.
+    #[id = "bypass"]
+    pub bypass: BoolParam,
+
+    /// The last reading, kept so that a reopened project shows what was heard when it was saved.
+    #[persist = "heard"]
+    pub heard: Heard,
+}
+
+impl MeterParams {
+    /// The defaults, over the reading that `shared` publishes.
+    pub fn new(shared: Arc<MeterShared>) -> Self {
+        Self {
+            window: FloatParam::new("Window", 15.0, FloatRange::Linear { min: 3.0, max: 30.0 })
+                .with_step_size(0.5)
+                .with_unit(" s"),
+            response: FloatParam::new(
+                "Response",
+                1.0,
+                FloatRange::Skewed { min: 0.0, max: 10.0, factor: FloatRange::skew_factor(-1.0) },
+            )
+            .with_step_size(0.01)
+            .with_unit(" s"),
+            bypass: BoolParam::new("Bypass", false).make_bypass(),
+            heard: Heard::new(shared),
+        }
+    }
+}
+
+/// The editor's first size in logical pixels.
+pub fn editor_state() -> Arc<EguiEditorState> {
+    EguiEditorState::from_size(nice_plug::editor::dpi::LogicalSize::new(720.0, 440.0), 1.0)
+}

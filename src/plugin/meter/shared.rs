@@ -1,0 +1,204 @@
+//! Interface: what the Meter's engine and its editor know of each other.
+//!
+//! One [`MeterShared`] an instance, in an `Arc` held by the plug-in, its worker and its editor.
+//! Who may touch what:
+//!
+//! - Atomics: everybody. The audio thread writes `dropped_frames` and reads nothing else.
+//! - The two locked fields, [`picture`](MeterShared::picture) and [`fault`](MeterShared::fault): worker and
+//!   editor only. The audio thread never locks.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use atomic_float::AtomicF32;
+use nice_plug::params::persist::PersistentField;
+use serde::{Deserialize, Serialize};
+
+/// How many genres there are.
+pub const GENRES: usize = 12;
+
+/// How many mel bands a column of the picture has.
+pub const BANDS: usize = 128;
+
+/// How many columns the picture keeps: a little over the longest window, 30 s of one column every
+/// 77.5 ms.
+pub const COLUMNS: usize = 400;
+
+/// What the Meter is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Hearing {
+    /// Not activated yet, or bypassed: the published reading is an old one.
+    #[default]
+    Asleep,
+    /// Too little was heard so far for a reading.
+    Listening,
+    /// The input is silent.
+    Silence,
+    /// There is sound, and no genre stands out.
+    Unsure,
+    /// The most probable genre may be named.
+    Heard,
+    /// The worker failed; [`MeterShared::fault`] says why. The audio still passes.
+    Failed,
+}
+
+impl Hearing {
+    const ALL: [Self; 6] =
+        [Self::Asleep, Self::Listening, Self::Silence, Self::Unsure, Self::Heard, Self::Failed];
+}
+
+/// What engine, worker and editor of one Meter share.
+#[derive(Debug, Default)]
+pub struct MeterShared {
+    hearing: AtomicU8,
+    /// The network's probabilities of the last reading, in the order of `genre::GENRES`.
+    pub probabilities: [AtomicF32; GENRES],
+    /// The same with the Response parameter applied: what a needle or bar should show.
+    pub shown: [AtomicF32; GENRES],
+    /// Counts readings; changes whenever `probabilities` did.
+    pub readings: AtomicU32,
+    /// Frames lost because the ring to the worker was full, since activation.
+    pub dropped_frames: AtomicU64,
+    /// Frames that the worker has taken in since activation.
+    pub heard_frames: AtomicU64,
+    /// The share of real time that the worker spends on this instance, 0 to 1.
+    pub load: AtomicF32,
+    /// The host's sample rate in hertz; 0 before the first activation.
+    pub sample_rate: AtomicF32,
+    /// Seconds from one mel column to the next; 0 before the first activation.
+    pub column_seconds: AtomicF32,
+    /// Whether an editor wants the picture; without one the worker does not draw it.
+    pub watched: AtomicBool,
+    picture: Mutex<Picture>,
+    fault: Mutex<Option<String>>,
+}
+
+/// What the editor draws beside the probabilities.
+#[derive(Clone, Debug, Default)]
+pub struct Picture {
+    /// The latest mel columns, oldest first, at most [`COLUMNS`]. Decibels, 0 the loudest that the
+    /// window holds, −80 the floor; index 0 is the lowest band.
+    pub columns: VecDeque<[f32; BANDS]>,
+    /// Counts columns since activation, so that an editor can scroll by the difference.
+    pub drawn: u64,
+    /// What in the window spoke for the most probable genre; `None` before the first reading.
+    pub map: Option<Evidence>,
+}
+
+/// How strongly each place of the window spoke for the most probable genre.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Evidence {
+    /// Index into `genre::GENRES` of the genre spoken for.
+    pub genre: usize,
+    /// Rows, low frequencies first.
+    pub bands: usize,
+    /// Columns, oldest first, spread evenly over the window.
+    pub columns: usize,
+    /// `bands × columns` strengths from 0 to 1, band by band.
+    pub strength: Vec<f32>,
+    /// Seconds of the mix that the columns cover, up to now.
+    pub seconds: f32,
+}
+
+impl MeterShared {
+    /// What the Meter is doing.
+    pub fn hearing(&self) -> Hearing {
+        let index = usize::from(self.hearing.load(Ordering::Acquire));
+        Hearing::ALL.get(index).copied().unwrap_or_default()
+    }
+
+    /// Says what the Meter is doing.
+    pub fn set_hearing(&self, hearing: Hearing) {
+        self.hearing.store(hearing as u8, Ordering::Release);
+    }
+
+    /// The last reading's probabilities.
+    pub fn probabilities(&self) -> [f32; GENRES] {
+        std::array::from_fn(|genre| self.probabilities[genre].load(Ordering::Relaxed))
+    }
+
+    /// The probabilities as a needle or bar should show them.
+    pub fn shown(&self) -> [f32; GENRES] {
+        std::array::from_fn(|genre| self.shown[genre].load(Ordering::Relaxed))
+    }
+
+    /// The mel columns and the map, locked against the worker: copy what is needed and let go.
+    pub fn picture(&self) -> MutexGuard<'_, Picture> {
+        self.picture.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Why the worker failed, in one line; `None` while it works.
+    pub fn fault(&self) -> Option<String> {
+        lock_fault(&self.fault).clone()
+    }
+
+    /// Tells the editor why the worker failed (`None`: it works).
+    pub fn set_fault(&self, fault: Option<String>) {
+        *lock_fault(&self.fault) = fault;
+    }
+}
+
+fn lock_fault(fault: &Mutex<Option<String>>) -> MutexGuard<'_, Option<String>> {
+    fault.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The last reading as a project keeps it.
+///
+/// Saved from what [`MeterShared`] publishes, and put back there when a project is opened, where it
+/// stands as [`Hearing::Asleep`] until the Meter hears afresh. A host or a test can read what the
+/// Meter heard from here.
+pub struct Heard {
+    shared: Arc<MeterShared>,
+}
+
+/// [`Heard`] in a project's file.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SavedReading {
+    /// Probabilities in the order of `genre::GENRES`; empty if there was no reading.
+    #[serde(default)]
+    pub probabilities: Vec<f32>,
+    /// Frames taken in since activation.
+    #[serde(default)]
+    pub heard_frames: u64,
+    /// Frames lost since activation.
+    #[serde(default)]
+    pub dropped_frames: u64,
+}
+
+impl Heard {
+    /// The reading that `shared` publishes.
+    pub fn new(shared: Arc<MeterShared>) -> Self {
+        Self { shared }
+    }
+}
+
+impl PersistentField<'_, SavedReading> for Heard {
+    fn set(&self, saved: SavedReading) {
+        let sound = saved.probabilities.len() == GENRES
+            && saved.probabilities.iter().all(|p| (0.0..=1.0).contains(p));
+        if !sound || self.shared.hearing() != Hearing::Asleep {
+            return;
+        }
+        for (genre, &p) in saved.probabilities.iter().enumerate() {
+            self.shared.probabilities[genre].store(p, Ordering::Relaxed);
+            self.shared.shown[genre].store(p, Ordering::Relaxed);
+        }
+        self.shared.heard_frames.store(saved.heard_frames, Ordering::Relaxed);
+        self.shared.dropped_frames.store(saved.dropped_frames, Ordering::Relaxed);
+    }
+
+    fn map<F, R>(&self, f: F) -> R
+    where
+        F: Fn(&SavedReading) -> R,
+    {
+        let probabilities = self.shared.probabilities();
+        let none = probabilities.iter().all(|&p| p == 0.0);
+        f(&SavedReading {
+            probabilities: if none { Vec::new() } else { probabilities.to_vec() },
+            heard_frames: self.shared.heard_frames.load(Ordering::Relaxed),
+            dropped_frames: self.shared.dropped_frames.load(Ordering::Relaxed),
+        })
+    }
+}

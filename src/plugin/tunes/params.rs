@@ -1,0 +1,275 @@
+//! Interface: Earworm Tunes' parameters.
+
+use std::sync::Arc;
+
+use nice_plug::prelude::*;
+use nice_plug_egui::EguiEditorState;
+
+use super::shared::{Kept, TunesShared};
+
+/// The dance to write.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DanceStyle {
+    /// Two beats of four quavers.
+    #[id = "reel"]
+    Reel,
+    /// 6/8.
+    #[id = "jig"]
+    Jig,
+    /// 9/8.
+    #[id = "slip-jig"]
+    #[name = "Slip jig"]
+    SlipJig,
+    /// Dotted 4/4.
+    #[id = "hornpipe"]
+    Hornpipe,
+    /// 2/4.
+    #[id = "polka"]
+    Polka,
+    /// 3/4.
+    #[id = "waltz"]
+    Waltz,
+    /// 4/4 with Scotch snaps.
+    #[id = "strathspey"]
+    Strathspey,
+    /// 4/4 or 2/4, walked.
+    #[id = "march"]
+    March,
+}
+
+/// The note that the tune's scale is built on.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Tonic {
+    #[id = "c"]
+    C,
+    #[id = "db"]
+    #[name = "D♭"]
+    Db,
+    #[id = "d"]
+    D,
+    #[id = "eb"]
+    #[name = "E♭"]
+    Eb,
+    #[id = "e"]
+    E,
+    #[id = "f"]
+    F,
+    #[id = "f#"]
+    #[name = "F♯"]
+    FSharp,
+    #[id = "g"]
+    G,
+    #[id = "ab"]
+    #[name = "A♭"]
+    Ab,
+    #[id = "a"]
+    A,
+    #[id = "bb"]
+    #[name = "B♭"]
+    Bb,
+    #[id = "b"]
+    B,
+}
+
+impl Tonic {
+    /// As a `K:` field spells it.
+    pub fn abc(self) -> &'static str {
+        ["C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"][self.to_index().min(11)]
+    }
+}
+
+/// The scale.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Mode {
+    #[id = "major"]
+    Major,
+    #[id = "minor"]
+    Minor,
+    #[id = "dorian"]
+    Dorian,
+    #[id = "mixolydian"]
+    Mixolydian,
+    #[id = "lydian"]
+    Lydian,
+    #[id = "phrygian"]
+    Phrygian,
+}
+
+impl Mode {
+    /// As a `K:` field spells it.
+    pub fn abc(self) -> &'static str {
+        ["maj", "min", "dor", "mix", "lyd", "phr"][self.to_index().min(5)]
+    }
+}
+
+/// What makes the tune sound.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlayMode {
+    /// Round and round with the host's transport, at its tempo. Where a host has none, as `Free`.
+    #[id = "loop"]
+    #[name = "With transport, looped"]
+    Loop,
+    /// Once with the host's transport, from where the tune begins.
+    #[id = "once"]
+    #[name = "With transport, once"]
+    Once,
+    /// Round and round at the tune's own tempo, whatever the transport does.
+    #[id = "free"]
+    #[name = "Free running"]
+    Free,
+    /// While a key is held, from the beginning, transposed so that the tune's tonic is that key.
+    #[id = "key"]
+    #[name = "While a key is held"]
+    Key,
+}
+
+/// What a musician can set on Tunes, and what a project keeps of it.
+#[derive(Params)]
+#[allow(missing_docs)]
+pub struct TunesParams {
+    #[id = "style"]
+    pub style: EnumParam<DanceStyle>,
+    #[id = "key"]
+    pub key: EnumParam<Tonic>,
+    #[id = "mode"]
+    pub mode: EnumParam<Mode>,
+    /// Length of the tune to write, without repeats.
+    #[id = "bars"]
+    pub bars: IntParam,
+    /// How daring the writing is: 1 as the collections, lower plainer, higher odder.
+    #[id = "temperature"]
+    pub temperature: FloatParam,
+    /// The same seed and settings write the same tune.
+    #[id = "seed"]
+    pub seed: IntParam,
+    /// Writes a new tune each time it goes from off to on.
+    #[id = "generate"]
+    pub generate: BoolParam,
+    #[id = "play"]
+    pub play: EnumParam<PlayMode>,
+    /// Semitones.
+    #[id = "transpose"]
+    pub transpose: IntParam,
+    #[id = "octave"]
+    pub octave: IntParam,
+    /// Where the second of two quavers falls: 50 % straight, 66.7 % triplets, 75 % dotted.
+    #[id = "swing"]
+    pub swing: FloatParam,
+    /// How much of its written length a note sounds.
+    #[id = "gate"]
+    pub gate: FloatParam,
+    /// Loudness: 100 % as performed.
+    #[id = "velocity"]
+    pub velocity: FloatParam,
+    /// How far loudness strays from note to note, either way.
+    #[id = "velocity-variation"]
+    pub velocity_variation: FloatParam,
+    /// How late a note may fall, at most. The same note of the same tune is always as late.
+    #[id = "timing-variation"]
+    pub timing_variation: FloatParam,
+    /// Whether the chord symbols are played.
+    #[id = "chords"]
+    pub chords: BoolParam,
+    /// The MIDI channel the chords go out on, 1 to 16. Melody voices use theirs.
+    #[id = "chord-channel"]
+    pub chord_channel: IntParam,
+    /// Whether the built-in voice sounds.
+    #[id = "voice"]
+    pub voice: BoolParam,
+    /// The built-in voice's level.
+    #[id = "level"]
+    pub level: FloatParam,
+    /// After how many rounds a new tune takes over, from the following seed; 0 never.
+    #[id = "rounds"]
+    pub rounds: IntParam,
+
+    /// The tune itself, so that a project plays the same notes whatever model wrote them.
+    #[persist = "tune"]
+    pub kept: Kept,
+}
+
+impl TunesParams {
+    /// The defaults, over the tune that `shared` holds.
+    pub fn new(shared: Arc<TunesShared>) -> Self {
+        let percent = |name: &str, default: f32, min: f32, max: f32| {
+            FloatParam::new(name, default, FloatRange::Linear { min, max })
+                .with_unit(" %")
+                .with_value_to_string(formatters::v2s_f32_percentage(0))
+                .with_string_to_value(formatters::s2v_f32_percentage())
+        };
+        let switch = |name: &str, default: bool| {
+            BoolParam::new(name, default)
+                .with_value_to_string(Arc::new(|on| if on { "On" } else { "Off" }.to_owned()))
+                .with_string_to_value(Arc::new(|text| {
+                    match text.trim().to_ascii_lowercase().as_str() {
+                        "on" | "1" => Some(true),
+                        "off" | "0" => Some(false),
+                        _ => None,
+                    }
+                }))
+        };
+        Self {
+            style: EnumParam::new("Style", DanceStyle::Reel),
+            key: EnumParam::new("Key", Tonic::D),
+            mode: EnumParam::new("Mode", Mode::Major),
+            bars: IntParam::new("Bars", 16, IntRange::Linear { min: 4, max: 64 }),
+            temperature: FloatParam::new(
+                "Temperature",
+                0.8,
+                FloatRange::Linear { min: 0.2, max: 1.5 },
+            )
+            .with_step_size(0.01),
+            seed: IntParam::new("Seed", 1, IntRange::Linear { min: 0, max: 9999 }),
+            generate: switch("Generate", false),
+            play: EnumParam::new("Play", PlayMode::Loop),
+            transpose: IntParam::new("Transpose", 0, IntRange::Linear { min: -12, max: 12 })
+                .with_unit(" semitones"),
+            octave: IntParam::new("Octave", 0, IntRange::Linear { min: -3, max: 3 }),
+            swing: percent("Swing", 0.5, 0.5, 0.75),
+            gate: percent("Gate", 0.9, 0.1, 1.0),
+            velocity: percent("Velocity", 1.0, 0.1, 1.5),
+            velocity_variation: percent("Velocity variation", 0.1, 0.0, 1.0),
+            timing_variation: FloatParam::new(
+                "Timing variation",
+                0.0,
+                FloatRange::Linear { min: 0.0, max: 50.0 },
+            )
+            .with_step_size(0.1)
+            .with_unit(" ms"),
+            chords: switch("Chords", true),
+            chord_channel: IntParam::new("Chord channel", 2, IntRange::Linear { min: 1, max: 16 }),
+            voice: switch("Voice", true),
+            level: FloatParam::new(
+                "Level",
+                util::db_to_gain(-12.0),
+                FloatRange::Skewed {
+                    min: 0.0,
+                    max: util::db_to_gain(6.0),
+                    factor: FloatRange::skew_factor(-1.5),
+                },
+            )
+            .with_smoother(SmoothingStyle::Linear(20.0))
+            .with_unit(" dB")
+            .with_value_to_string(formatters::v2s_f32_gain_to_db(1))
+            .with_string_to_value(formatters::s2v_f32_gain_to_db()),
+            rounds: IntParam::new("New tune every", 0, IntRange::Linear { min: 0, max: 16 })
+                .with_unit(" rounds")
+                .with_value_to_string(Arc::new(|rounds| match rounds {
+                    0 => "never".to_owned(),
+                    rounds => rounds.to_string(),
+                }))
+                .with_string_to_value(Arc::new(|text| match text.trim() {
+                    "never" => Some(0),
+                    number => number.trim_end_matches("rounds").trim().parse().ok(),
+                })),
+            kept: Kept::new(shared),
+        }
+    }
+}
+
+/// The editor's first size in logical pixels.
+pub fn editor_state() -> Arc<EguiEditorState> {
+    EguiEditorState::from_size(nice_plug::editor::dpi::LogicalSize::new(900.0, 560.0), 1.0)
+}
