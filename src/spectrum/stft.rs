@@ -1,0 +1,171 @@
+//! Real-time: the short-time Fourier transform that the audio thread runs, one sample in, now and
+//! then one power frame out.
+
+use std::f64::consts::TAU;
+use std::sync::Arc;
+
+use realfft::num_complex::Complex;
+use realfft::{RealFftPlanner, RealToComplex};
+
+use super::{REFERENCE_RATE, REFERENCE_WINDOW, bin_count, fft_size, half_window, sane_rate};
+
+/// Mean time between two columns, seconds.
+pub const COLUMN_SECONDS: f64 = 3.337 * 512.0 / REFERENCE_RATE;
+
+/// Samples are held within this amplitude (+36 dBFS): a single wild one would otherwise lift the
+/// loudest band of a whole window above all music.
+const LOUDEST_SAMPLE: f32 = 64.0;
+/// Samples below this amplitude (-300 dBFS) count as zero, which keeps denormals out of the FFT.
+const QUIETEST_SAMPLE: f32 = 1e-15;
+
+/// Time of the centre of column `column` from the start of the audio, seconds.
+///
+/// The columns are those of the training mels: of the frames at hop 512 and 22,050 Hz, only frame
+/// floor(3.337 x + 1.6) is kept for column x.
+pub fn column_time(column: u64) -> f64 {
+    ((3_337 * column + 1_600) / 1_000 * 512) as f64 / REFERENCE_RATE
+}
+
+/// Power frames of a mono signal, one each 77.5 ms on average.
+///
+/// The window is a Hann window of 92.9 ms at every rate, centred on [`column_time`]; samples before
+/// the start count as zero. Powers are scaled so that the same sound gives the same values at every
+/// rate. After [`Stft::new`] nothing allocates, locks or panics, whatever is pushed: NaN, infinities
+/// and denormals count as silence.
+///
+/// ```
+/// let mut stft = earworm::spectrum::Stft::new(48_000.0);
+/// let mut frames = 0;
+/// for n in 0..48_000 {
+///     let tone = (n as f32 * 440.0 / 48_000.0 * std::f32::consts::TAU).sin();
+///     if let Some(power) = stft.push(tone) {
+///         assert!(power.iter().all(|bin| bin.is_finite()));
+///         frames += 1;
+///     }
+/// }
+/// assert_eq!(frames, 12);
+/// ```
+pub struct Stft {
+    sample_rate: f64,
+    /// The last samples, as many as the window reaches; the oldest at `oldest`.
+    history: Box<[f32]>,
+    oldest: usize,
+    /// The window's values, multiplied by the rate's scale.
+    window: Box<[f32]>,
+    transform: Arc<dyn RealToComplex<f32>>,
+    frame: Box<[f32]>,
+    spectrum: Box<[Complex<f32>]>,
+    scratch: Box<[Complex<f32>]>,
+    power: Box<[f32]>,
+    /// Samples pushed since the start.
+    pushed: u64,
+    /// The next column, and the number of samples after which it is complete.
+    column: u64,
+    due: u64,
+}
+
+impl Stft {
+    /// Plans the transform for `sample_rate` (Hz). Allocates; call it away from the audio thread.
+    pub fn new(sample_rate: f32) -> Self {
+        let sample_rate = sane_rate(sample_rate);
+        let half = half_window(sample_rate);
+        let length = 2 * half + 1;
+        // A finer sampling of the same window sums more values: bring the sum back to the
+        // reference's.
+        let scale = REFERENCE_RATE / sample_rate;
+        let duration = REFERENCE_WINDOW / REFERENCE_RATE;
+        let window = (0..length)
+            .map(|n| {
+                let time = (n as f64 - half as f64) / sample_rate;
+                ((0.5 + 0.5 * (TAU * time / duration).cos()) * scale) as f32
+            })
+            .collect();
+        let transform = RealFftPlanner::new().plan_fft_forward(fft_size(sample_rate));
+        let mut stft = Self {
+            sample_rate,
+            history: vec![0.0; length].into(),
+            oldest: 0,
+            window,
+            frame: transform.make_input_vec().into(),
+            spectrum: transform.make_output_vec().into(),
+            scratch: transform.make_scratch_vec().into(),
+            transform,
+            power: vec![0.0; bin_count(sample_rate)].into(),
+            pushed: 0,
+            column: 0,
+            due: 0,
+        };
+        stft.reset();
+        stft
+    }
+
+    /// Bins of a frame: from 0 Hz up to just past 11,025 Hz (or to half the sample rate).
+    pub fn bins(&self) -> usize {
+        self.power.len()
+    }
+
+    /// Hz from one bin to the next.
+    pub fn bin_width(&self) -> f64 {
+        self.sample_rate / self.frame.len() as f64
+    }
+
+    /// Takes one sample; returns a power frame of [`Self::bins`] values each time that one is complete.
+    pub fn push(&mut self, mono: f32) -> Option<&[f32]> {
+        let loudness = mono.abs();
+        let sample = if loudness.is_finite() && loudness >= QUIETEST_SAMPLE {
+            mono.clamp(-LOUDEST_SAMPLE, LOUDEST_SAMPLE)
+        } else {
+            0.0
+        };
+        self.history[self.oldest] = sample;
+        self.oldest += 1;
+        if self.oldest == self.history.len() {
+            self.oldest = 0;
+        }
+        self.pushed += 1;
+        if self.pushed < self.due {
+            return None;
+        }
+        self.column += 1;
+        self.due = self.due_after(self.column);
+        self.analyse();
+        Some(&self.power)
+    }
+
+    /// Forgets all that was pushed: the next sample is the first.
+    pub fn reset(&mut self) {
+        self.history.fill(0.0);
+        self.oldest = 0;
+        self.pushed = 0;
+        self.column = 0;
+        self.due = self.due_after(0);
+    }
+
+    /// Samples after which `column` is complete.
+    fn due_after(&self, column: u64) -> u64 {
+        let centre = (column_time(column) * self.sample_rate).round() as u64;
+        centre + (self.history.len() / 2) as u64 + 1
+    }
+
+    fn analyse(&mut self) {
+        let (newer, older) = self.history.split_at(self.oldest);
+        let samples = older.iter().chain(newer);
+        for ((value, sample), weight) in self.frame.iter_mut().zip(samples).zip(&self.window) {
+            *value = sample * weight;
+        }
+        self.frame[self.window.len()..].fill(0.0);
+        let done = self.transform.process_with_scratch(
+            &mut self.frame,
+            &mut self.spectrum,
+            &mut self.scratch,
+        );
+        // The buffers were made by this very transform, so this can't be an error.
+        if done.is_err() {
+            self.power.fill(0.0);
+            return;
+        }
+        for (power, bin) in self.power.iter_mut().zip(&self.spectrum) {
+            *power = bin.norm_sqr();
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Core: facts about the front end.
+
+use std::f64::consts::TAU;
+
+use super::*;
+
+/// A chirp from 55 Hz to 9 kHz over 3 s, a 440 Hz tone struck twice a second, and a 3 kHz tone: the
+/// signal that `tests/data/mel_librosa.json` was computed from, with
+/// `librosa.feature.melspectrogram(y, sr=22050, n_fft=2048, hop_length=512, n_mels=128, pad_mode="constant")`,
+/// frames floor(3.337 x + 1.6), as 10 log10(max(S, 1e-10)).
+fn made_signal(rate: f64, seconds: f64) -> Vec<f32> {
+    let bend = (9_000.0_f64 / 55.0).ln() / 3.0;
+    (0..(rate * seconds) as usize)
+        .map(|n| {
+            let t = n as f64 / rate;
+            let chirp = 0.3 * (TAU * 55.0 * ((bend * t).exp() - 1.0) / bend).sin();
+            let struck = 0.4 * (TAU * 440.0 * t).sin() * (-8.0 * (t % 0.5)).exp();
+            (chirp + struck + 0.05 * (TAU * 3_000.0 * t).sin()) as f32
+        })
+        .collect()
+}
+
+fn columns(samples: impl IntoIterator<Item = f32>, rate: f32) -> Vec<[f32; BANDS]> {
+    let mut stft = Stft::new(rate);
+    let bank = MelBank::new(rate);
+    assert_eq!(stft.bins(), bank.bins());
+    let mut columns = Vec::new();
+    for sample in samples {
+        if let Some(power) = stft.push(sample) {
+            let mut mel = [0.0; BANDS];
+            bank.apply(power, &mut mel);
+            columns.push(mel.map(decibels));
+        }
+    }
+    columns
+}
+
+fn rms(differences: impl Iterator<Item = f32>) -> f32 {
+    let (sum, count) = differences.fold((0.0, 0), |(sum, count), d| (sum + d * d, count + 1));
+    (sum / count.max(1) as f32).sqrt()
+}
+
+#[test]
+fn mel_bands_are_those_of_librosa() {
+    let stored: serde_json::Value =
+        serde_json::from_str(include_str!("../../tests/data/mel_librosa.json")).unwrap();
+    let ours = columns(made_signal(22_050.0, 3.0), 22_050.0);
+    for (column, bands) in stored["columns"].as_object().unwrap() {
+        let ours = &ours[column.parse::<usize>().unwrap()];
+        for (band, value) in bands.as_array().unwrap().iter().enumerate() {
+            let value = value.as_f64().unwrap() as f32;
+            // Far under the loudest band the rounding of 32-bit sums decides.
+            if value > -60.0 {
+                assert!(
+                    (ours[band] - value).abs() < 0.1,
+                    "column {column}, band {band}: {} is not {value}",
+                    ours[band]
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn every_sample_rate_gives_the_same_bands() {
+    let reference = columns(made_signal(22_050.0, 3.0), 22_050.0);
+    for rate in [44_100.0, 48_000.0, 88_200.0, 96_000.0, 192_000.0] {
+        let ours = columns(made_signal(rate, 3.0), rate as f32);
+        assert_eq!(ours.len(), reference.len(), "{rate} Hz");
+        let heard = ours
+            .iter()
+            .flatten()
+            .zip(reference.iter().flatten())
+            .filter(|pair| *pair.1 > -40.0);
+        let off = rms(heard.map(|(a, b)| a - b));
+        assert!(off < 0.5, "{rate} Hz: {off} dB RMS");
+    }
+}
+
+#[test]
+fn columns_keep_their_times_over_hours() {
+    let mut stft = Stft::new(8_000.0);
+    let mut frames = 0_u64;
+    for n in 0..8_000 * 600_u64 {
+        if stft.push(0.0).is_some() {
+            let late = n as f64 / 8_000.0 - column_time(frames);
+            assert!(
+                (0.045..0.048).contains(&late),
+                "column {frames} came {late} s after its centre"
+            );
+            frames += 1;
+        }
+    }
+    assert_eq!(frames, (600.0 / COLUMN_SECONDS) as u64);
+}
+
+#[test]
+fn wild_samples_leave_with_the_window_they_are_in() {
+    let clean = made_signal(48_000.0, 3.0);
+    let mut wild = clean.clone();
+    for (index, sample) in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, 1e-42]
+        .into_iter()
+        .enumerate()
+    {
+        wild[48_000 + index * 100] = sample;
+    }
+    let (clean, wild) = (columns(clean, 48_000.0), columns(wild, 48_000.0));
+    assert!(wild.iter().flatten().all(|value| value.is_finite()));
+    for (column, (clean, wild)) in clean.iter().zip(&wild).enumerate() {
+        if (column_time(column as u64) - 1.0).abs() > 0.06 {
+            assert_eq!(clean, wild, "column {column}");
+        }
+    }
+}
+
+#[test]
+fn a_reset_front_end_is_as_new() {
+    let signal = made_signal(44_100.0, 1.0);
+    let mut stft = Stft::new(44_100.0);
+    let mut take = || {
+        signal
+            .iter()
+            .filter_map(|&sample| stft.push(sample).map(<[f32]>::to_vec))
+            .collect::<Vec<_>>()
+    };
+    let first = take();
+    stft.reset();
+    let mut again = || {
+        signal
+            .iter()
+            .filter_map(|&sample| stft.push(sample).map(<[f32]>::to_vec))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(first, again());
+}
+
+#[test]
+fn any_sample_rate_makes_a_front_end() {
+    for rate in [
+        0.0,
+        -1.0,
+        f32::NAN,
+        f32::INFINITY,
+        1.0,
+        8_000.0,
+        11_025.0,
+        3_072_000.0,
+    ] {
+        let mut stft = Stft::new(rate);
+        assert_eq!(stft.bins(), MelBank::new(rate).bins());
+        assert!((0..400_000).any(|_| stft.push(0.5).is_some()), "{rate}");
+    }
+}
