@@ -65,23 +65,13 @@ impl Mode {
     /// The mode of a word by its first three letters, whatever their case; `m` is minor.
     pub fn from_word(word: &str) -> Option<Self> {
         if word == "m" || word == "M" {
-            return Some(if word == "m" {
-                Self::Minor
-            } else {
-                Self::Major
-            });
+            return Some(if word == "m" { Self::Minor } else { Self::Major });
         }
-        let start: String = word
-            .chars()
-            .take(3)
-            .collect::<String>()
-            .to_ascii_lowercase();
+        let start: String = word.chars().take(3).collect::<String>().to_ascii_lowercase();
         if word.chars().any(|c| !c.is_ascii_alphabetic()) {
             return None;
         }
-        Self::ALL
-            .into_iter()
-            .find(|mode| mode.abbreviation() == start)
+        Self::ALL.into_iter().find(|mode| mode.abbreviation() == start)
     }
 }
 
@@ -153,15 +143,7 @@ impl Key {
     pub fn alterations(&self) -> [i8; 7] {
         let mut alterations = [0; 7];
         let fifths = self.fifths();
-        const SHARPS: [Step; 7] = [
-            Step::F,
-            Step::C,
-            Step::G,
-            Step::D,
-            Step::A,
-            Step::E,
-            Step::B,
-        ];
+        const SHARPS: [Step; 7] = [Step::F, Step::C, Step::G, Step::D, Step::A, Step::E, Step::B];
         for i in 0..fifths.max(0) as usize {
             alterations[SHARPS[i % 7] as usize] += 1;
         }
@@ -180,16 +162,10 @@ impl Key {
         let text = text.trim_start();
         let mut key = Self::default();
         let mut rest = text;
-        let word_end = text
-            .find(|c: char| !c.is_ascii_alphabetic())
-            .unwrap_or(text.len());
+        let word_end = text.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(text.len());
         let word = &text[..word_end];
         if word == "HP" || word == "Hp" {
-            key.bagpipe = Some(if word == "HP" {
-                Bagpipe::Plain
-            } else {
-                Bagpipe::Marked
-            });
+            key.bagpipe = Some(if word == "HP" { Bagpipe::Plain } else { Bagpipe::Marked });
             rest = &text[2..];
         } else if word.eq_ignore_ascii_case("none") {
             rest = &text[4..];
@@ -209,9 +185,7 @@ impl Key {
                 (accidental, rest) = (-1, after);
             }
             // A small tonic is accepted only where no other word can be meant ("clef", "bass", "alto").
-            let glued = rest
-                .find(|c: char| !c.is_ascii_alphabetic())
-                .unwrap_or(rest.len());
+            let glued = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
             if glued > 0 {
                 if rest[glued..].starts_with('=') {
                     return None;
@@ -226,9 +200,7 @@ impl Key {
                 rest = &rest[glued..];
             } else {
                 let spaced = rest.trim_start();
-                let end = spaced
-                    .find(|c: char| !c.is_ascii_alphabetic())
-                    .unwrap_or(spaced.len());
+                let end = spaced.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(spaced.len());
                 if end > 0 && !spaced[end..].starts_with('=') {
                     if spaced[..end].eq_ignore_ascii_case("exp") {
                         key.explicit = true;
@@ -324,18 +296,9 @@ mod tests {
 
     #[test]
     fn a_key_reads_back_as_it_is_written() {
-        for text in [
-            "G",
-            "Dmix",
-            "F#min",
-            "Bb",
-            "Edor",
-            "D exp _b ^f",
-            "none",
-            "HP",
-            "Hp",
-            "A ^g =c",
-        ] {
+        for text in
+            ["G", "Dmix", "F#min", "Bb", "Edor", "D exp _b ^f", "none", "HP", "Hp", "A ^g =c"]
+        {
             let key: Key = text.parse().unwrap();
             assert_eq!(key.to_string(), text);
             assert_eq!(key.to_string().parse::<Key>().unwrap(), key);

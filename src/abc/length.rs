@@ -27,10 +27,7 @@ impl Length {
         while b != 0 {
             (a, b) = (b, a % b);
         }
-        Self {
-            numerator: numerator / a,
-            denominator: denominator / a,
-        }
+        Self { numerator: numerator / a, denominator: denominator / a }
     }
 
     /// The ratio's upper number, in lowest terms.

@@ -39,12 +39,7 @@ pub struct MetreError(String);
 impl Metre {
     /// `beats/unit`, such as 6/8.
     pub fn new(beats: u16, unit: u16) -> Self {
-        Self {
-            sign: MetreSign::Numbers,
-            beats: vec![beats],
-            unit,
-            bracketed: false,
-        }
+        Self { sign: MetreSign::Numbers, beats: vec![beats], unit, bracketed: false }
     }
 
     /// The length of a bar in whole notes; none in free metre.
@@ -80,12 +75,7 @@ impl FromStr for Metre {
     fn from_str(text: &str) -> Result<Self, MetreError> {
         let error = || MetreError(text.trim().chars().take(40).collect());
         let trimmed = text.trim();
-        let signed = |sign, beats, unit| Self {
-            sign,
-            beats: vec![beats],
-            unit,
-            bracketed: false,
-        };
+        let signed = |sign, beats, unit| Self { sign, beats: vec![beats], unit, bracketed: false };
         match trimmed {
             "" => return Ok(Self::default()),
             "C" | "c" => return Ok(signed(MetreSign::Common, 4, 4)),
@@ -99,9 +89,7 @@ impl FromStr for Metre {
             return Err(error());
         }
         let upper = upper.trim();
-        let inner = upper
-            .strip_prefix('(')
-            .and_then(|inner| inner.strip_suffix(')'));
+        let inner = upper.strip_prefix('(').and_then(|inner| inner.strip_suffix(')'));
         let mut beats = Vec::new();
         for term in inner.unwrap_or(upper).split('+') {
             let term: u16 = term.trim().parse().map_err(|_| error())?;
@@ -110,12 +98,7 @@ impl FromStr for Metre {
             }
             beats.push(term);
         }
-        Ok(Self {
-            sign: MetreSign::Numbers,
-            beats,
-            unit,
-            bracketed: inner.is_some(),
-        })
+        Ok(Self { sign: MetreSign::Numbers, beats, unit, bracketed: inner.is_some() })
     }
 }
 

@@ -329,15 +329,7 @@ pub enum Step {
 
 impl Step {
     /// From C to B.
-    pub const ALL: [Self; 7] = [
-        Self::C,
-        Self::D,
-        Self::E,
-        Self::F,
-        Self::G,
-        Self::A,
-        Self::B,
-    ];
+    pub const ALL: [Self; 7] = [Self::C, Self::D, Self::E, Self::F, Self::G, Self::A, Self::B];
 
     /// Semitones above C.
     pub const fn semitones(self) -> i8 {
@@ -396,10 +388,7 @@ impl Accidental {
             Self::Natural => 0,
             Self::Sharp => 1,
             Self::DoubleSharp => 2,
-            Self::Microtone {
-                numerator,
-                denominator,
-            } => {
+            Self::Microtone { numerator, denominator } => {
                 if denominator == 0 {
                     0
                 } else {
@@ -547,8 +536,6 @@ pub struct Ending {
 impl Ending {
     /// Whether the ending is played on this pass, from 1.
     pub fn plays_on(&self, pass: u16) -> bool {
-        self.passes
-            .iter()
-            .any(|&(first, last)| (first..=last).contains(&pass))
+        self.passes.iter().any(|&(first, last)| (first..=last).contains(&pass))
     }
 }

@@ -27,22 +27,14 @@ pub struct PerformOptions {
 impl PerformOptions {
     /// The written notes alone: no accompaniment, no grace notes, no decorations.
     pub const fn melody_only() -> Self {
-        Self {
-            accompaniment: false,
-            grace_notes: false,
-            decorations: false,
-        }
+        Self { accompaniment: false, grace_notes: false, decorations: false }
     }
 }
 
 impl Default for PerformOptions {
     /// Everything.
     fn default() -> Self {
-        Self {
-            accompaniment: true,
-            grace_notes: true,
-            decorations: true,
-        }
+        Self { accompaniment: true, grace_notes: true, decorations: true }
     }
 }
 
@@ -158,8 +150,5 @@ pub struct ChordStart {
 /// Takes time linear in the length of what is played, which [`MOST_NOTES`] and [`MOST_TICKS`] bound.
 pub fn perform(tune: &Tune, options: &PerformOptions) -> Performance {
     let _ = options;
-    Performance {
-        title: tune.title().to_owned(),
-        ..Performance::default()
-    }
+    Performance { title: tune.title().to_owned(), ..Performance::default() }
 }
