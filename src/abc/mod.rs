@@ -23,3 +23,4 @@ pub use model::{
 };
 pub use performance::{PPQ, PerformOptions, Performance, perform};
 pub use read::{decode, read};
+pub use resolve::WrittenBar;

@@ -1,18 +1,612 @@
 //! Core: reading ABC text (ABC 2.1), never giving up.
+//!
+//! One pass over the lines (this file: file structure, headers, body lines), each line of music read
+//! from left to right ([`music`]), then one pass over each voice that resolves what is written. All
+//! three take time linear in the text's length; what is kept is bounded by [`MOST_MEMORY`].
 
-use super::Tunebook;
+mod fields;
+mod music;
+
+use super::model::*;
+use super::Length;
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::ops::Range;
+
+/// The most text that is read, in bytes; the rest is cut and said.
+pub const MOST_TEXT: usize = 100_000_000;
+/// About the most memory that what is read may take, in bytes, the text itself not counted.
+pub const MOST_MEMORY: usize = 100_000_000;
+/// The most elements of one tune.
+pub const MOST_ELEMENTS: usize = 1 << 17;
+/// The most findings that are kept for one file.
+pub const MOST_FINDINGS: usize = 10_000;
+/// The longest field or text in the music that is kept, in bytes.
+pub const MOST_FIELD: usize = 1 << 14;
+/// The most voices of one tune.
+pub const MOST_VOICES: usize = 256;
+/// The most notes of a chord, and of a group of grace notes.
+pub const MOST_CHORD: usize = 32;
+/// The most bars that one `Z` may rest.
+pub const MOST_BARS_REST: u32 = 9_999;
+/// The largest number in a written length, above and below the stroke.
+pub const MOST_LENGTH: u32 = 1 << 14;
 
 /// The text of a file: without its byte order mark; UTF-8 where it is that, else Latin-1 (ABC 2.1 §3.2).
+///
+/// No more than [`MOST_TEXT`] bytes are taken; [`read`] says so where it cuts.
 pub fn decode(bytes: &[u8]) -> Cow<'_, str> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let bytes = &bytes[..bytes.len().min(MOST_TEXT + 1)];
     match std::str::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text),
-        Err(_) => Cow::Owned(bytes.iter().map(|&byte| char::from(byte)).collect()),
+        // A letter may have been cut in two at the limit.
+        Err(error) if bytes.len() > MOST_TEXT && error.error_len().is_none() => {
+            Cow::Borrowed(std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default())
+        }
+        Err(_) => {
+            // Two bytes for each letter above ASCII: half of the limit keeps the memory's bound.
+            let bytes = &bytes[..bytes.len().min(MOST_TEXT / 2 + 1)];
+            let mut text = String::with_capacity(bytes.len() + bytes.len() / 8);
+            text.extend(bytes.iter().map(|&byte| char::from(byte)));
+            Cow::Owned(text)
+        }
     }
 }
 
 /// Reads a file's text. Never fails: what is wrong is said in the findings, and reading goes on after it.
-pub fn read(_text: &str) -> Tunebook {
-    Tunebook::default()
+///
+/// A tune without X:, and music without any header, are read too. Takes time linear in the text's
+/// length and, with the text itself, less than 256 MB; see the limits in this module.
+pub fn read(text: &str) -> Tunebook {
+    let mut reader = Reader::new(text);
+    reader.file();
+    let mut findings = reader.findings;
+    findings.sort_by_key(|finding| finding.span.start);
+    Tunebook {
+        header: reader.file_header,
+        tunes: reader.tunes,
+        findings,
+    }
 }
+
+/// Where in the file the next line stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Before the first tune.
+    FileHeader,
+    /// After a tune: free text.
+    Between,
+    /// From X: to K:.
+    TuneHeader,
+    /// After K:.
+    Body,
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    place: Place,
+    findings: Vec<Finding>,
+    findings_cut: bool,
+    memory: usize,
+    memory_cut: bool,
+    file_header: Vec<Field>,
+    tunes: Vec<Tune>,
+    /// The tune that is being read.
+    tune: Tune,
+    elements: usize,
+    elements_cut: bool,
+    /// Index of the current voice, and voices by their identifiers.
+    voice: usize,
+    voice_ids: HashMap<String, usize>,
+    /// What waits for the note that it stands before, and where it starts.
+    pending: Attached,
+    pending_start: Option<usize>,
+    /// The line of music before ended in `\`.
+    continued: bool,
+    /// Letters that U: defines, over the standard's.
+    symbols: HashMap<char, String>,
+    /// Macros, m:, over the file's: what to look for and what stands for it.
+    macros: Vec<(String, String)>,
+    /// `!` (or `+`) stands for line breaks only, by I:linebreak or I:decoration.
+    exclamation_breaks: bool,
+    /// I:linebreak <none>, or without <EOL>.
+    line_ends_break: bool,
+    /// L: or M: were given in the header, K: has been seen.
+    unit_given: bool,
+    /// Inside a %%begintext … %%endtext block: its end.
+    block_end: Option<String>,
+    /// The field that `+:` continues: in the header or in a voice.
+    last_field: Option<LastField>,
+    /// Where music is being read that stands for a macro: its place in the text.
+    macro_span: Option<Range<usize>>,
+    /// Whether the metre in force is compound, for voices that have changed theirs.
+    voice_metres: HashMap<usize, bool>,
+    /// Parts that the body starts, each with its place and every voice's length there.
+    parts: Vec<(char, Range<usize>, Vec<usize>)>,
+}
+
+#[derive(Clone, Copy)]
+enum LastField {
+    File,
+    Header,
+    Body(usize, usize),
+}
+
+impl<'a> Reader<'a> {
+    fn new(text: &'a str) -> Self {
+        Self {
+            text,
+            place: Place::FileHeader,
+            findings: Vec::new(),
+            findings_cut: false,
+            memory: MOST_MEMORY,
+            memory_cut: false,
+            file_header: Vec::new(),
+            tunes: Vec::new(),
+            tune: Tune::default(),
+            elements: 0,
+            elements_cut: false,
+            voice: 0,
+            voice_ids: HashMap::new(),
+            pending: Attached::default(),
+            pending_start: None,
+            continued: false,
+            symbols: HashMap::new(),
+            macros: Vec::new(),
+            exclamation_breaks: false,
+            line_ends_break: true,
+            unit_given: false,
+            block_end: None,
+            last_field: None,
+            macro_span: None,
+            voice_metres: HashMap::new(),
+            parts: Vec::new(),
+        }
+    }
+
+    fn find(&mut self, severity: Severity, span: Range<usize>, text: impl Into<String>, hint: &str) {
+        if self.findings.len() >= MOST_FINDINGS {
+            if !self.findings_cut {
+                self.findings_cut = true;
+                self.findings.push(Finding {
+                    severity: Severity::Warning,
+                    span,
+                    text: format!("more than {MOST_FINDINGS} findings; the rest are left out"),
+                    hint: String::new(),
+                });
+            }
+            return;
+        }
+        self.findings.push(Finding {
+            severity,
+            span,
+            text: text.into(),
+            hint: hint.to_owned(),
+        });
+    }
+
+    /// Takes so many bytes of what may be kept; false, and said once, where there are none left.
+    fn spend(&mut self, bytes: usize, place: usize) -> bool {
+        if self.memory < bytes {
+            if !self.memory_cut {
+                self.memory_cut = true;
+                self.find(
+                    Severity::Error,
+                    place..place,
+                    "the file is too large; what follows is left out",
+                    "split the file into smaller tunebooks",
+                );
+            }
+            return false;
+        }
+        self.memory -= bytes;
+        true
+    }
+
+    /// A text that is kept, cut where it is too long, and that is said.
+    fn keep(&mut self, text: &str, place: usize) -> String {
+        let mut end = text.len().min(MOST_FIELD);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        if end < text.len() {
+            self.find(
+                Severity::Warning,
+                place..place + text.len(),
+                format!("a text longer than {MOST_FIELD} bytes is cut"),
+                "spread it over several fields",
+            );
+        }
+        if !self.spend(end + 24, place) {
+            return String::new();
+        }
+        text[..end].to_owned()
+    }
+
+    fn file(&mut self) {
+        let mut end = self.text.len();
+        if end > MOST_TEXT || (end > MOST_TEXT / 2 + 1 && !self.text.is_char_boundary(end)) {
+            end = MOST_TEXT;
+            while !self.text.is_char_boundary(end) {
+                end -= 1;
+            }
+            self.find(
+                Severity::Error,
+                end..self.text.len(),
+                format!("the file is longer than {MOST_TEXT} bytes; the rest is cut"),
+                "split the file into smaller tunebooks",
+            );
+        }
+        let bytes = self.text.as_bytes();
+        let mut at = 0;
+        // A byte order mark may have been left in the text.
+        if self.text.starts_with('\u{feff}') {
+            at = 3;
+        }
+        while at < end {
+            let line_end = bytes[at..end]
+                .iter()
+                .position(|&byte| byte == b'\n' || byte == b'\r')
+                .map_or(end, |length| at + length);
+            self.line(at, line_end);
+            if self.memory_cut {
+                break;
+            }
+            at = line_end + 1;
+            if at < end && bytes[line_end] == b'\r' && bytes[at] == b'\n' {
+                at += 1;
+            }
+        }
+        self.finish_tune(end);
+    }
+
+    fn line(&mut self, start: usize, end: usize) {
+        let line = &self.text[start..end];
+        if let Some(block_end) = &self.block_end {
+            if line.trim_start_matches("%%").trim() == block_end {
+                self.block_end = None;
+            }
+            return;
+        }
+        if line.trim().is_empty() {
+            self.blank_line(start);
+            return;
+        }
+        let bytes = line.as_bytes();
+        if bytes[0] == b'%' {
+            if bytes.get(1) == Some(&b'%') {
+                self.directive(start, end);
+            } else if line.starts_with("%abc") && start == 0 {
+                // The file's identification (§2.1).
+            }
+            return;
+        }
+        if bytes.get(1) == Some(&b':') {
+            if bytes[0] == b'+' {
+                self.continuation(start, end);
+                return;
+            }
+            // `e:|` starts a line of music: a note before a repeat sign.
+            let music = self.place == Place::Body
+                && (matches!(bytes.get(2), Some(b'|' | b':'))
+                    || (matches!(bytes[0], b'a'..=b'g' | b'x' | b'z') ));
+            if bytes[0].is_ascii_alphabetic() && !music {
+                self.field_line(start, end);
+                return;
+            }
+        }
+        match self.place {
+            Place::Body => self.music_line(start, end),
+            Place::TuneHeader => {
+                // Music before K:, or free text: a line with a bar line in it is taken as music.
+                if line.contains('|') {
+                    self.find(
+                        Severity::Error,
+                        start..end,
+                        "music before the key",
+                        "end the header with a K: field",
+                    );
+                    self.start_body();
+                    self.music_line(start, end);
+                } else {
+                    self.find(
+                        Severity::Warning,
+                        start..end,
+                        "a line in the header that is no field is left out",
+                        "put a letter and a colon before it, such as N: for notes",
+                    );
+                }
+            }
+            Place::FileHeader | Place::Between => {}
+        }
+    }
+
+    fn blank_line(&mut self, at: usize) {
+        match self.place {
+            Place::FileHeader if !self.file_header.is_empty() => self.place = Place::Between,
+            Place::FileHeader | Place::Between => {}
+            Place::TuneHeader => {
+                // Fields may go on after it: old files have blank lines in the header.
+                let rest = &self.text[at..];
+                let next = rest.lines().find(|line| !line.trim().is_empty());
+                let goes_on = next.is_some_and(|line| {
+                    let bytes = line.as_bytes();
+                    bytes.get(1) == Some(&b':') && bytes[0].is_ascii_alphabetic() && bytes[0] != b'X'
+                });
+                if goes_on {
+                    self.find(
+                        Severity::Warning,
+                        at..at,
+                        "a blank line in the header",
+                        "a blank line ends a tune; leave it out",
+                    );
+                } else {
+                    self.finish_tune(at);
+                }
+            }
+            Place::Body => self.finish_tune(at),
+        }
+    }
+
+    fn start_tune(&mut self, at: usize) {
+        self.finish_tune(at);
+        self.tune = Tune {
+            span: at..at,
+            inherited: self.file_header.clone(),
+            ..Tune::default()
+        };
+        self.elements = 0;
+        self.elements_cut = false;
+        self.voice = 0;
+        self.voice_ids.clear();
+        self.symbols.clear();
+        self.macros.clear();
+        self.voice_metres.clear();
+        self.parts.clear();
+        self.exclamation_breaks = false;
+        self.line_ends_break = true;
+        self.unit_given = false;
+        self.pending = Attached::default();
+        self.pending_start = None;
+        self.continued = false;
+        self.last_field = None;
+        self.place = Place::TuneHeader;
+        let inherited = std::mem::take(&mut self.tune.inherited);
+        for field in &inherited {
+            self.apply_header_field(field);
+        }
+        self.unit_given = inherited.iter().any(|field| matches!(field.change, Change::Unit(_)));
+        let bytes: usize = inherited.iter().map(|field| field.text.len() + size_of::<Field>()).sum();
+        self.spend(bytes, at);
+        self.tune.inherited = inherited;
+    }
+
+    /// What the header says, taken over by the voices: the body starts.
+    fn start_body(&mut self) {
+        self.place = Place::Body;
+        if !self.unit_given {
+            self.tune.unit = self.tune.metre.default_unit();
+        }
+        self.voice = 0;
+    }
+
+    fn finish_tune(&mut self, at: usize) {
+        let place = self.place;
+        if place == Place::FileHeader {
+            return;
+        }
+        self.place = Place::Between;
+        if place == Place::Between {
+            return;
+        }
+        self.drop_pending();
+        let mut tune = std::mem::take(&mut self.tune);
+        tune.span.end = at;
+        if place == Place::TuneHeader {
+            if tune.header.iter().all(|field| field.letter != 'X') {
+                // Fields between tunes without K: are text to be typeset (§2.2.3), not a tune.
+                return;
+            }
+            let key = tune.header[0].span.clone();
+            self.find(
+                Severity::Error,
+                key,
+                "a tune without a key",
+                "end its header with a K: field, such as K:C or K:none",
+            );
+            if !self.unit_given {
+                tune.unit = tune.metre.default_unit();
+            }
+        }
+        if tune.voices.is_empty() {
+            tune.voices.push(Voice::default());
+        }
+        if tune.voices.len() > 1 {
+            // A voice that only carried what stood before the first V: is none.
+            let first = &tune.voices[0];
+            if first.id.is_empty() && !first.elements.iter().any(is_music) {
+                let before = tune.voices.remove(0).elements;
+                for voice in &mut tune.voices {
+                    let mut elements: Vec<Element> = before
+                        .iter()
+                        .filter(|element| {
+                            matches!(&element.kind, ElementKind::Field(field)
+                                if !matches!(field.change, Change::Nothing | Change::Words | Change::Symbols))
+                        })
+                        .take(64)
+                        .cloned()
+                        .collect();
+                    if !elements.is_empty() {
+                        elements.append(&mut voice.elements);
+                        voice.elements = elements;
+                    }
+                }
+            }
+        }
+        self.spread_parts(&mut tune);
+        for voice in &mut tune.voices {
+            voice.elements.shrink_to_fit();
+        }
+        let mut findings = tune.resolve_and_check();
+        for finding in findings.drain(..) {
+            self.find(finding.severity, finding.span, finding.text, &finding.hint);
+        }
+        self.tunes.push(tune);
+    }
+
+    /// Gives each voice the parts that only another voice starts (P: between the voices' lines).
+    fn spread_parts(&mut self, tune: &mut Tune) {
+        let parts = std::mem::take(&mut self.parts);
+        if tune.voices.len() < 2 || tune.voices.len() != parts.last().map_or(0, |part| part.2.len()) {
+            return;
+        }
+        for (index, voice) in tune.voices.iter_mut().enumerate() {
+            let own: Vec<char> = voice
+                .elements
+                .iter()
+                .filter_map(|element| match &element.kind {
+                    ElementKind::Field(field) => match field.change {
+                        Change::Part(part) => Some(part),
+                        _ => None,
+                    },
+                    _ => None,
+                })
+                .collect();
+            let missing: Vec<_> = parts.iter().filter(|part| !own.contains(&part.0)).collect();
+            if missing.is_empty() {
+                continue;
+            }
+            let mut elements = Vec::with_capacity(voice.elements.len() + missing.len());
+            let mut missing = missing.into_iter().peekable();
+            for (at, element) in std::mem::take(&mut voice.elements).into_iter().enumerate() {
+                while let Some((part, span, _)) =
+                    missing.next_if(|part| part.2.get(index).copied().unwrap_or(0) <= at)
+                {
+                    elements.push(Element {
+                        span: span.clone(),
+                        attached: None,
+                        kind: ElementKind::Field(Box::new(Field {
+                            span: span.clone(),
+                            letter: 'P',
+                            text: part.to_string(),
+                            inline: false,
+                            change: Change::Part(*part),
+                        })),
+                    });
+                }
+                elements.push(element);
+            }
+            voice.elements = elements;
+        }
+    }
+
+    /// What waits for a note that never comes.
+    fn drop_pending(&mut self) {
+        if let Some(start) = self.pending_start.take() {
+            let pending = std::mem::take(&mut self.pending);
+            if pending.grace.is_some() {
+                self.find(
+                    Severity::Warning,
+                    start..start + 1,
+                    "grace notes without a note after them are left out",
+                    "",
+                );
+            } else {
+                self.push(
+                    Some(Box::new(pending)),
+                    start..start,
+                    ElementKind::Spacer(Length::ZERO),
+                );
+            }
+        }
+    }
+
+    fn voice_mut(&mut self) -> &mut Voice {
+        if self.tune.voices.is_empty() {
+            self.tune.voices.push(Voice::default());
+            self.voice = 0;
+        }
+        let at = self.voice.min(self.tune.voices.len() - 1);
+        &mut self.tune.voices[at]
+    }
+
+    fn push(&mut self, attached: Option<Box<Attached>>, span: Range<usize>, kind: ElementKind) {
+        if self.elements >= MOST_ELEMENTS {
+            if !self.elements_cut {
+                self.elements_cut = true;
+                self.find(
+                    Severity::Error,
+                    span,
+                    format!("a tune of more than {MOST_ELEMENTS} elements; the rest is left out"),
+                    "split it into several tunes",
+                );
+            }
+            return;
+        }
+        let mut bytes = size_of::<Element>();
+        if let Some(attached) = &attached {
+            bytes += size_of::<Attached>()
+                + attached.chord_symbols.len() * 24
+                + attached.decorations.len() * 32
+                + attached.annotations.len() * 32;
+            if let Some(grace) = &attached.grace {
+                bytes += grace.notes.iter().map(|chord| 24 + chord.len() * size_of::<Note>()).sum::<usize>();
+            }
+        }
+        if let ElementKind::Chord(chord) = &kind {
+            bytes += chord.notes.len() * size_of::<Note>();
+        }
+        if let ElementKind::Field(_) = &kind {
+            bytes += size_of::<Field>();
+        }
+        if !self.spend(bytes, span.start) {
+            return;
+        }
+        self.elements += 1;
+        let span = self.macro_span.clone().unwrap_or(span);
+        self.voice_mut().elements.push(Element {
+            span,
+            attached,
+            kind,
+        });
+    }
+
+    /// Whether what the text says so far makes up a tune without X:, as snippets do.
+    fn begin_without_reference(&mut self, at: usize, letter: u8) {
+        if self.place == Place::FileHeader && letter == b'K' {
+            let header = std::mem::take(&mut self.file_header);
+            self.start_tune(header.first().map_or(at, |field| field.span.start));
+            for field in &header {
+                self.apply_header_field(field);
+            }
+            self.unit_given = header.iter().any(|field| matches!(field.change, Change::Unit(_)));
+            self.tune.header = header;
+        } else if self.place == Place::Between && matches!(letter, b'T' | b'K') {
+            self.start_tune(at);
+        } else {
+            return;
+        }
+        if letter == b'K' {
+            self.find(
+                Severity::Warning,
+                at..at + 1,
+                "a tune without a reference number",
+                "start it with an X: field, such as X:1",
+            );
+        }
+    }
+}
+
+/// Whether an element is music rather than a field or layout.
+fn is_music(element: &Element) -> bool {
+    matches!(
+        element.kind,
+        ElementKind::Note(_)
+            | ElementKind::Chord(_)
+            | ElementKind::Rest(_)
+            | ElementKind::BarsRest { .. }
+            | ElementKind::Bar(_)
+    )
+}
+

@@ -1,9 +1,437 @@
 //! Core: what the written notes come to: values, durations and alterations.
 
-use super::Tune;
+use super::model::*;
+use super::{Length, Metre};
+use std::collections::HashMap;
+use std::ops::Range;
+
+/// A bar as it is written, and what its metre asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrittenBar {
+    /// The index of the voice.
+    pub voice: usize,
+    /// Its place in the text, in bytes: from its first element to its bar line.
+    pub span: Range<usize>,
+    /// Its length in whole notes: overlays and tuplets taken into account.
+    pub length: Length,
+    /// The length that the metre in force asks for; none in free metre.
+    pub metre: Option<Length>,
+    /// Whether it may be shorter: at the start or end of the tune, of a repeat or of an ending, or at a
+    /// double bar.
+    pub edge: bool,
+}
+
+impl WrittenBar {
+    /// Whether the bar adds up: as long as the metre asks for, or shorter at an edge.
+    pub fn adds_up(&self) -> bool {
+        match self.metre {
+            Some(metre) => self.length == metre || (self.edge && self.length < metre),
+            None => true,
+        }
+    }
+}
 
 impl Tune {
-    /// Fills in every resolved field anew (note values, durations, alterations, and spans left as they
-    /// are) from what is written: unit note length, broken rhythm, tuplets, key signatures and accidentals.
-    pub fn resolve(&mut self) {}
+    /// Fills in every resolved field anew (note values, durations and alterations) from what is written:
+    /// unit note length, broken rhythm, tuplets, key signatures and accidentals. Spans are left as they are.
+    pub fn resolve(&mut self) {
+        self.resolve_and_check();
+    }
+
+    /// Every bar of every voice that holds music, with its length and what the metre asks for.
+    pub fn written_bars(&self) -> Vec<WrittenBar> {
+        let mut bars = Vec::new();
+        for (voice, music) in self.voices.iter().enumerate() {
+            written_bars(voice, &music.elements, &self.metre, &mut bars);
+        }
+        bars
+    }
+
+    /// Resolves, and says what doesn't add up.
+    pub(super) fn resolve_and_check(&mut self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let swing = self.swings();
+        let octave_only = self.header.iter().chain(&self.inherited).any(|field| {
+            let mut words = field.text.split_whitespace();
+            matches!(field.letter, '%' | 'I')
+                && words.next() == Some("propagate-accidentals")
+                && words.next() == Some("octave")
+        });
+        for voice in &mut self.voices {
+            let mut resolver = Resolver {
+                unit: self.unit,
+                signature: self.key.alterations(),
+                metre: self.metre.clone(),
+                swing,
+                octave_only,
+                in_bar: HashMap::new(),
+                tied: HashMap::new(),
+                tied_here: HashMap::new(),
+                findings: &mut findings,
+            };
+            resolver.voice(&mut voice.elements);
+        }
+        for bar in self.written_bars() {
+            if !bar.adds_up()
+                && let Some(metre) = bar.metre
+            {
+                findings.push(Finding {
+                    severity: Severity::Warning,
+                    span: bar.span.clone(),
+                    text: format!("the bar lasts {} whole notes where the metre asks for {metre}", bar.length),
+                    hint: if bar.length > metre {
+                        "shorten a note, or put a bar line or an M: field where it belongs".to_owned()
+                    } else {
+                        "lengthen a note or add a rest, or put an M: field where the metre changes".to_owned()
+                    },
+                });
+            }
+        }
+        findings
+    }
+
+    /// Whether R: says hornpipe in 2/4 or 4/4: pairs are then played long and short, two to one, as
+    /// abc2midi plays them.
+    fn swings(&self) -> bool {
+        let named = self
+            .header
+            .iter()
+            .any(|field| field.letter == 'R' && (field.text.starts_with("hornpipe") || field.text.starts_with("Hornpipe")));
+        named && self.metre.unit == 4 && matches!(self.metre.numerator(), 2 | 4)
+    }
+}
+
+type Place = (Step, i8);
+
+struct Resolver<'a> {
+    unit: Length,
+    signature: [i8; 7],
+    metre: Metre,
+    swing: bool,
+    /// Accidentals hold for their own octave only (%%propagate-accidentals octave).
+    octave_only: bool,
+    /// Alterations that hold to the end of the bar.
+    in_bar: HashMap<Place, i8>,
+    /// Notes tied over from the element before, with their alterations.
+    tied: HashMap<Place, i8>,
+    /// Notes that this element ties on.
+    tied_here: HashMap<Place, i8>,
+    findings: &'a mut Vec<Finding>,
+}
+
+/// A tuplet that is running.
+struct Running {
+    ratio: Length,
+    left: u16,
+}
+
+impl Resolver<'_> {
+    fn place(&self, pitch: Pitch) -> Place {
+        (pitch.step, if self.octave_only { pitch.octave } else { 0 })
+    }
+
+    fn alter(&mut self, note: &mut Note) {
+        let place = self.place(note.pitch);
+        let exact = (note.pitch.step, note.pitch.octave);
+        note.alteration = match note.pitch.accidental {
+            Some(accidental) => {
+                let alteration = accidental.semitones();
+                self.in_bar.insert(place, alteration);
+                alteration
+            }
+            None => match self.tied.get(&exact) {
+                Some(&alteration) => alteration,
+                None => match self.in_bar.get(&place) {
+                    Some(&alteration) => alteration,
+                    None => self.signature[note.pitch.step as usize],
+                },
+            },
+        };
+    }
+
+    fn voice(&mut self, elements: &mut [Element]) {
+        let mut tuplet: Option<Running> = None;
+        // The timed element before, and the broken rhythm that waits for the next one.
+        let mut last: Option<usize> = None;
+        let mut broken: Option<(i8, usize, Range<usize>)> = None;
+        // For hornpipes: where in the bar the next note starts, and the last note's written length.
+        let mut position = Length::ZERO;
+        let mut last_swung: Option<Length> = None;
+        for at in 0..elements.len() {
+            let (before, rest) = elements.split_at_mut(at);
+            let Some(element) = rest.first_mut() else { break };
+            if let Some(attached) = &mut element.attached
+                && let Some(grace) = &mut attached.grace
+            {
+                for note in grace.notes.iter_mut().flatten() {
+                    self.alter(note);
+                    note.value = note.length * self.unit;
+                    note.duration = note.value;
+                }
+            }
+            let ratio = tuplet.as_ref().map_or(Length::ONE, |running| running.ratio);
+            let timed = match &mut element.kind {
+                ElementKind::Note(note) => {
+                    self.alter(note);
+                    note.value = note.length * self.unit;
+                    note.duration = note.value * ratio;
+                    if note.tie.is_some() {
+                        self.tied_here
+                            .insert((note.pitch.step, note.pitch.octave), note.alteration);
+                    }
+                    true
+                }
+                ElementKind::Chord(chord) => {
+                    for note in &mut chord.notes {
+                        self.alter(note);
+                        note.value = note.length * chord.length * self.unit;
+                        note.duration = note.value * ratio;
+                        if note.tie.is_some() || chord.tie.is_some() {
+                            self.tied_here
+                                .insert((note.pitch.step, note.pitch.octave), note.alteration);
+                        }
+                    }
+                    if let Some(first) = chord.notes.first() {
+                        chord.value = first.value;
+                        chord.duration = first.duration;
+                    }
+                    true
+                }
+                ElementKind::Rest(rest) => {
+                    rest.value = rest.length * self.unit;
+                    rest.duration = rest.value * ratio;
+                    true
+                }
+                ElementKind::Bar(_) => {
+                    self.in_bar.clear();
+                    position = Length::ZERO;
+                    false
+                }
+                ElementKind::Overlay { .. } => {
+                    self.in_bar.clear();
+                    self.tied.clear();
+                    position = Length::ZERO;
+                    false
+                }
+                ElementKind::Tuplet { p, q, r } => {
+                    if let Some(running) = &tuplet
+                        && running.left > 0
+                    {
+                        self.findings.push(Finding {
+                            severity: Severity::Warning,
+                            span: element.span.clone(),
+                            text: "a tuplet starts before the one before it is full".to_owned(),
+                            hint: "count the notes after the parenthesis".to_owned(),
+                        });
+                    }
+                    tuplet = Some(Running {
+                        ratio: Length::new(u32::from(*q), u32::from(*p)),
+                        left: *r,
+                    });
+                    false
+                }
+                ElementKind::Broken(marks) => {
+                    match last {
+                        Some(last) if broken.is_none() => broken = Some((*marks, last, element.span.clone())),
+                        _ => self.findings.push(Finding {
+                            severity: Severity::Error,
+                            span: element.span.clone(),
+                            text: "broken rhythm without a note on both sides is left out".to_owned(),
+                            hint: "write it between two notes, such as A>B".to_owned(),
+                        }),
+                    }
+                    false
+                }
+                ElementKind::Field(field) => {
+                    match &field.change {
+                        Change::Key(Some(key), _) => self.signature = key.alterations(),
+                        Change::Unit(unit) => self.unit = *unit,
+                        Change::Metre(metre) => self.metre = metre.clone(),
+                        _ => {}
+                    }
+                    false
+                }
+                ElementKind::BarsRest { .. } => {
+                    last_swung = None;
+                    false
+                }
+                _ => false,
+            };
+            if !timed {
+                continue;
+            }
+            self.tied = std::mem::take(&mut self.tied_here);
+            let written = if tuplet.is_none() {
+                duration(&element.kind)
+            } else {
+                Length::ZERO
+            };
+            if let Some((marks, first, _)) = broken.take() {
+                scale(&mut before[first].kind, broken_factor(marks, self.swing));
+                scale(&mut element.kind, broken_factor(-marks, self.swing));
+                last_swung = None;
+            } else if self.swing {
+                let eighth = matches!(element.kind, ElementKind::Note(_)).then_some(written);
+                // The metre's eighth (its sixteenth in 2/4) on an offbeat, after one of the same length.
+                let small = Length::new(self.metre.numerator(), 32);
+                let offbeat = position.denominator() == small.denominator();
+                if let (Some(length), Some(last_length), Some(last)) = (eighth, last_swung, last)
+                    && length == last_length
+                    && length == small
+                    && offbeat
+                {
+                    scale_duration(&mut before[last].kind, Length::new(4, 3));
+                    scale_duration(&mut element.kind, Length::new(2, 3));
+                }
+                last_swung = eighth;
+            }
+            position = position + written;
+            if let Some(running) = &mut tuplet {
+                running.left = running.left.saturating_sub(1);
+                if running.left == 0 {
+                    tuplet = None;
+                }
+            }
+            last = Some(at);
+        }
+        if let Some((_, _, span)) = broken {
+            self.findings.push(Finding {
+                severity: Severity::Error,
+                span,
+                text: "broken rhythm without a note after it is left out".to_owned(),
+                hint: "write it between two notes, such as A>B".to_owned(),
+            });
+        }
+    }
+}
+
+/// What broken rhythm makes of a note: the one before so many marks (the one after, where negative), §4.4. A
+/// hornpipe's single mark is two to one.
+fn broken_factor(marks: i8, swing: bool) -> Length {
+    let strength = 1u32 << marks.unsigned_abs().min(7);
+    if strength == 2 && swing {
+        return Length::new(if marks > 0 { 4 } else { 2 }, 3);
+    }
+    if marks > 0 {
+        Length::new(2 * strength - 1, strength)
+    } else {
+        Length::new(1, strength)
+    }
+}
+
+fn scale(kind: &mut ElementKind, factor: Length) {
+    match kind {
+        ElementKind::Note(note) => note.value = note.value * factor,
+        ElementKind::Rest(rest) => rest.value = rest.value * factor,
+        ElementKind::Chord(chord) => {
+            chord.value = chord.value * factor;
+            for note in &mut chord.notes {
+                note.value = note.value * factor;
+            }
+        }
+        _ => {}
+    }
+    scale_duration(kind, factor);
+}
+
+fn scale_duration(kind: &mut ElementKind, factor: Length) {
+    match kind {
+        ElementKind::Note(note) => note.duration = note.duration * factor,
+        ElementKind::Rest(rest) => rest.duration = rest.duration * factor,
+        ElementKind::Chord(chord) => {
+            chord.duration = chord.duration * factor;
+            for note in &mut chord.notes {
+                note.duration = note.duration * factor;
+            }
+        }
+        _ => {}
+    }
+}
+
+/// How far the music goes on with this element, in whole notes.
+pub(super) fn duration(kind: &ElementKind) -> Length {
+    match kind {
+        ElementKind::Note(note) => note.duration,
+        ElementKind::Chord(chord) => chord.duration,
+        ElementKind::Rest(rest) => rest.duration,
+        _ => Length::ZERO,
+    }
+}
+
+fn written_bars(voice: usize, elements: &[Element], metre: &Metre, bars: &mut Vec<WrittenBar>) {
+    let mut metre = metre.clone();
+    let mut length = Length::ZERO;
+    let mut longest = Length::ZERO;
+    let mut start: Option<usize> = None;
+    let mut end = 0;
+    let mut edge = true;
+    let mut bar_metre = metre.bar();
+    let first_of_voice = bars.len();
+    for element in elements {
+        match &element.kind {
+            ElementKind::Bar(bar) => {
+                length = length.max(longest);
+                let after_edge = bar.repeat_end > 0
+                    || bar.repeat_start > 0
+                    || matches!(
+                        bar.line,
+                        BarLine::ThinThin | BarLine::ThinThick | BarLine::ThickThin | BarLine::Repeats
+                    );
+                if !length.is_zero() {
+                    bars.push(WrittenBar {
+                        voice,
+                        span: start.unwrap_or(element.span.start)..element.span.end,
+                        length,
+                        metre: bar_metre,
+                        edge: edge || after_edge,
+                    });
+                    edge = after_edge;
+                } else {
+                    edge |= after_edge;
+                }
+                start = None;
+                (length, longest) = (Length::ZERO, Length::ZERO);
+                bar_metre = metre.bar();
+            }
+            ElementKind::Ending(_) => {
+                // The bar before an ending may be completed by it.
+                if let Some(last) = bars[first_of_voice..].last_mut() {
+                    last.edge = true;
+                }
+                edge = true;
+            }
+            ElementKind::Overlay { .. } => {
+                longest = longest.max(length);
+                length = Length::ZERO;
+            }
+            ElementKind::Field(field) => {
+                if let Change::Metre(new) = &field.change {
+                    metre = new.clone();
+                    if length.is_zero() {
+                        bar_metre = metre.bar();
+                    }
+                }
+            }
+            kind => {
+                let duration = duration(kind);
+                if !duration.is_zero() {
+                    start.get_or_insert(element.span.start);
+                    end = element.span.end;
+                    length = length + duration;
+                } else if matches!(kind, ElementKind::BarsRest { .. }) {
+                    start.get_or_insert(element.span.start);
+                }
+            }
+        }
+    }
+    length = length.max(longest);
+    if !length.is_zero() {
+        bars.push(WrittenBar {
+            voice,
+            span: start.unwrap_or(end)..end,
+            length,
+            metre: bar_metre,
+            edge: true,
+        });
+    }
 }
