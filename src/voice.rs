@@ -106,17 +106,12 @@ impl Voice {
     /// A silent voice at `sample_rate` hertz. Allocates every string's line, for the lowest MIDI
     /// key at this rate.
     pub fn new(sample_rate: f32) -> Self {
-        let sample_rate = if sample_rate.is_finite() {
-            sample_rate.clamp(8_000.0, 768_000.0)
-        } else {
-            48_000.0
-        };
+        let sample_rate =
+            if sample_rate.is_finite() { sample_rate.clamp(8_000.0, 768_000.0) } else { 48_000.0 };
         let longest = (sample_rate / frequency(0)).ceil() as usize + 2;
         Self {
             sample_rate,
-            strings: (0..POLYPHONY)
-                .map(|_| PluckedString::new(longest))
-                .collect(),
+            strings: (0..POLYPHONY).map(|_| PluckedString::new(longest)).collect(),
             leftover: [0.0; 2],
             leftover_decay: decay(sample_rate, TAKEOVER),
         }
@@ -141,10 +136,7 @@ impl Voice {
             State::Released => s.level * s.envelope,
             State::Held => 2.0 + s.level,
         };
-        let chosen = self
-            .strings
-            .iter_mut()
-            .min_by(|a, b| rank(a).total_cmp(&rank(b)));
+        let chosen = self.strings.iter_mut().min_by(|a, b| rank(a).total_cmp(&rank(b)));
         if let Some(string) = chosen {
             if string.state != State::Free {
                 self.leftover[0] += string.last[0];
@@ -288,7 +280,7 @@ impl PluckedString {
         self.envelope = 1.0;
         self.damping = 1.0;
         // Low keys a little left, high ones a little right, at equal power.
-        let side = ((f32::from(key) - 66.0) / 120.0).clamp(-0.25, 0.25);
+        let side = ((f32::from(key) - 66.0) / 240.0).clamp(-0.12, 0.12);
         let (right, left) = ((side + 0.5) * FRAC_PI_2).sin_cos();
         let equal = std::f32::consts::SQRT_2;
         self.pan = [left * equal, right * equal];
@@ -337,5 +329,165 @@ impl PluckedString {
         let sound = out * self.envelope;
         self.last = [sound * self.pan[0], sound * self.pan[1]];
         self.last
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn render(voice: &mut Voice, seconds: f32) -> Vec<[f32; 2]> {
+        let samples = (voice.sample_rate * seconds) as usize;
+        (0..samples).map(|_| voice.render()).collect()
+    }
+
+    fn mono(frames: &[[f32; 2]]) -> Vec<f64> {
+        frames.iter().map(|[l, r]| f64::from(l + r)).collect()
+    }
+
+    /// The strength of a frequency in `samples` under a Hann window.
+    fn strength(samples: &[f64], cycles_a_sample: f64) -> f64 {
+        let turn = std::f64::consts::TAU;
+        let (mut re, mut im) = (0.0, 0.0);
+        for (n, &x) in samples.iter().enumerate() {
+            let n = n as f64;
+            let window = 0.5 - 0.5 * (turn * n / samples.len() as f64).cos();
+            re += x * window * (turn * cycles_a_sample * n).cos();
+            im -= x * window * (turn * cycles_a_sample * n).sin();
+        }
+        re.hypot(im)
+    }
+
+    /// How many cents the fundamental lies from equal temperament: the strongest frequency near it.
+    fn cents_off(key: u8, sample_rate: f32) -> f64 {
+        let mut voice = Voice::new(sample_rate);
+        voice.note_on(key, 0.8);
+        let samples = mono(&render(&mut voice, 0.7));
+        let samples = &samples[(sample_rate * 0.05) as usize..];
+        let pitch = 440.0 * ((f64::from(key) - 69.0) / 12.0).exp2() / f64::from(sample_rate);
+        let at = |cents: f64| strength(samples, pitch * (cents / 1200.0).exp2());
+        let grid: Vec<f64> = (-8..=8).map(|step| at(f64::from(step) * 4.0)).collect();
+        let top = (1..grid.len() - 1).max_by(|&a, &b| grid[a].total_cmp(&grid[b])).unwrap();
+        // The vertex of the parabola through the three strongest.
+        let (a, b, c) = (grid[top - 1], grid[top], grid[top + 1]);
+        (top as f64 - 8.0 + 0.5 * (a - c) / (a - 2.0 * b + c)) * 4.0
+    }
+
+    #[test]
+    fn every_octave_is_in_tune_within_two_cents_at_every_rate() {
+        for sample_rate in [44_100.0, 48_000.0, 96_000.0] {
+            for key in [36, 45, 57, 60, 69, 76, 84, 91, 96] {
+                let off = cents_off(key, sample_rate);
+                assert!(off.abs() <= 2.0, "key {key} at {sample_rate} Hz is {off} cents off");
+            }
+        }
+    }
+
+    #[test]
+    fn a_chord_of_every_string_at_full_velocity_stays_under_full_scale() {
+        let mut voice = Voice::new(48_000.0);
+        for key in 40..40 + POLYPHONY as u8 {
+            voice.note_on(key, 1.0);
+        }
+        let peak =
+            render(&mut voice, 1.0).iter().flatten().fold(0.0f32, |peak, x| peak.max(x.abs()));
+        assert!(peak < 1.0, "{peak}");
+        assert!(peak > 0.5, "{peak}");
+    }
+
+    /// The largest step of the slope between neighbouring samples, against the sound's own peak.
+    fn roughest(frames: &[[f32; 2]]) -> f32 {
+        frames.windows(3).map(|w| (w[2][0] - 2.0 * w[1][0] + w[0][0]).abs()).fold(0.0, f32::max)
+    }
+
+    #[test]
+    fn letting_a_note_go_makes_no_click_and_then_silence() {
+        let mut voice = Voice::new(48_000.0);
+        voice.note_on(57, 0.9);
+        render(&mut voice, 0.3);
+        let held = render(&mut voice, 0.1);
+        voice.note_off(57);
+        let released = render(&mut voice, 0.1);
+        assert!(
+            roughest(&released) <= roughest(&held) * 1.1,
+            "{} against {}",
+            roughest(&released),
+            roughest(&held)
+        );
+        render(&mut voice, 1.0);
+        assert!(voice.is_silent());
+        assert_eq!(voice.render(), [0.0; 2]);
+    }
+
+    #[test]
+    fn taking_over_a_sounding_string_makes_no_click() {
+        let mut voice = Voice::new(48_000.0);
+        for key in 30..30 + POLYPHONY as u8 {
+            voice.note_on(key, 0.2);
+            render(&mut voice, 0.02);
+        }
+        let full = render(&mut voice, 0.1);
+        voice.note_on(100, 0.01);
+        let taken = render(&mut voice, 0.02);
+        assert!(
+            roughest(&taken) <= roughest(&full) * 2.0,
+            "{} against {}",
+            roughest(&taken),
+            roughest(&full)
+        );
+    }
+
+    #[test]
+    fn a_thirty_third_note_sounds_while_thirty_two_are_held() {
+        let mut voice = Voice::new(48_000.0);
+        for key in 40..=40 + POLYPHONY as u8 {
+            voice.note_on(key, 0.5);
+        }
+        let sounding = voice.strings.iter().filter(|s| s.state == State::Held);
+        assert_eq!(sounding.count(), POLYPHONY);
+        assert!(voice.strings.iter().any(|s| s.key == 40 + POLYPHONY as u8));
+    }
+
+    #[test]
+    fn all_off_silences_every_string() {
+        let mut voice = Voice::new(44_100.0);
+        for key in [48, 60, 64, 67] {
+            voice.note_on(key, 1.0);
+        }
+        render(&mut voice, 0.1);
+        voice.all_off();
+        render(&mut voice, 1.5);
+        assert!(voice.is_silent());
+    }
+
+    #[test]
+    fn the_sound_stays_near_the_middle_and_has_no_offset() {
+        for key in [30, 60, 100] {
+            let mut voice = Voice::new(48_000.0);
+            voice.note_on(key, 0.8);
+            let frames = render(&mut voice, 1.0);
+            let power =
+                |side: usize| frames.iter().map(|f| f64::from(f[side]).powi(2)).sum::<f64>();
+            let decibels = 10.0 * (power(0) / power(1)).log10();
+            assert!(decibels.abs() < 4.0, "key {key}: {decibels} dB");
+            let offset = mono(&frames).iter().sum::<f64>() / frames.len() as f64;
+            assert!(offset.abs() < 1e-3, "key {key}: {offset}");
+        }
+    }
+
+    #[test]
+    fn any_key_velocity_and_rate_gives_finite_sound() {
+        for sample_rate in [8_000.0, 22_050.0, 44_100.0, 192_000.0, f32::NAN] {
+            let mut voice = Voice::new(sample_rate);
+            for key in [0, 1, 12, 64, 108, 126, 127, 255] {
+                for velocity in [-1.0, 0.0, 1e-6, 0.5, 1.0, 9.0, f32::NAN] {
+                    voice.note_on(key, velocity);
+                    for _ in 0..500 {
+                        let frame = voice.render();
+                        assert!(frame.iter().all(|x| x.abs() <= CEILING), "{frame:?}");
+                    }
+                }
+            }
+        }
     }
 }

@@ -2,3 +2,5 @@
 
 mod decode;
 mod render;
+
+pub use render::{RenderError, Rendering, seconds, wav_work, write_wav};

@@ -87,9 +87,7 @@ impl Refusal {
         let line = format!("{subject}: {what} ({hint})");
         // Names of files may hold line breaks and escape sequences; the promise is one plain line.
         let plain = |c: char| if c.is_control() { ' ' } else { c };
-        Self {
-            line: line.chars().map(plain).collect(),
-        }
+        Self { line: line.chars().map(plain).collect() }
     }
 
     /// A refusal of `path` for what the system says about it.
@@ -133,11 +131,7 @@ pub(crate) fn for_each<T>(
     items: impl IntoIterator<Item = T>,
     mut job: impl FnMut(T) -> Result<Outcome, Refusal>,
 ) -> Outcome {
-    items
-        .into_iter()
-        .map(|item| Outcome::from(job(item)))
-        .max()
-        .unwrap_or(Outcome::Done)
+    items.into_iter().map(|item| Outcome::from(job(item))).max().unwrap_or(Outcome::Done)
 }
 
 /// The whole of a file.
@@ -166,10 +160,8 @@ pub(crate) fn write_whole(
             writer.flush().map_err(refused)?;
             drop(writer);
             whole.rewind().map_err(refused)?;
-            let mut device = std::fs::OpenOptions::new()
-                .write(true)
-                .open(&target)
-                .map_err(refused)?;
+            let mut device =
+                std::fs::OpenOptions::new().write(true).open(&target).map_err(refused)?;
             return io::copy(&mut whole, &mut device).map(drop).map_err(refused);
         }
     }
@@ -194,9 +186,7 @@ pub(crate) fn write_whole(
     fill(&mut writer)?;
     writer.flush().map_err(refused)?;
     drop(writer);
-    part.persist(&target)
-        .map(drop)
-        .map_err(|error| refused(error.error))
+    part.persist(&target).map(drop).map_err(|error| refused(error.error))
 }
 
 /// Prints on standard output; a reader that has gone away (`| head`) ends the program quietly.
@@ -228,11 +218,7 @@ impl Progress {
             None => ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden()),
         };
         bar.set_message(doing.into());
-        Self {
-            bar,
-            started: Instant::now(),
-            shown: false,
-        }
+        Self { bar, started: Instant::now(), shown: false }
     }
 
     /// `amount` more is done.
@@ -287,11 +273,7 @@ fn told_by_clap(error: &clap::Error) -> Outcome {
     ) {
         // As above: a closed pipe is the reader's choice.
         let _ = error.print();
-        return if error.use_stderr() {
-            Outcome::Refused
-        } else {
-            Outcome::Done
-        };
+        return if error.use_stderr() { Outcome::Refused } else { Outcome::Done };
     }
     let told = error.render().to_string();
     let words: Vec<&str> = told
@@ -304,24 +286,15 @@ fn told_by_clap(error: &clap::Error) -> Outcome {
         .collect();
     let told = words.join(" ");
     let what = told.strip_prefix("error: ").unwrap_or(&told);
-    Refusal::new(
-        "command line",
-        what,
-        "earworm COMMAND --help lists the flags",
-    )
-    .report();
+    Refusal::new("command line", what, "earworm COMMAND --help lists the flags").report();
     Outcome::Refused
 }
 
 #[cfg(feature = "plugin")]
 fn open_standalone(plugin: &str, options: Standalone) -> Outcome {
     let _ = options.flags;
-    Refusal::new(
-        plugin,
-        "this build has no plug-in windows",
-        "build with the default features",
-    )
-    .report();
+    Refusal::new(plugin, "this build has no plug-in windows", "build with the default features")
+        .report();
     Outcome::Refused
 }
 

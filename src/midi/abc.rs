@@ -1,0 +1,658 @@
+//! Core: a performance as ABC: quantised, with metre, key, spelling, beams, bars and ties.
+
+use super::find;
+use super::read::bar_ticks;
+use crate::abc::performance::{KeyStart, Metre, Note};
+use crate::abc::{Key, Length, PPQ, Performance};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// The most bytes of ABC that are written; the rest is cut and the text says so.
+const MOST_BYTES: usize = 64 << 20;
+/// The most rows of notes that one voice is parted into where its notes overlap.
+const MOST_LAYERS: usize = 16;
+/// Bars in a line of the score.
+const BARS_IN_LINE: i32 = 4;
+/// Ticks of a 32nd note, the grid that played (and not written) music is brought to.
+const THIRTY_SECOND: u32 = PPQ / 8;
+
+/// A performance, of a MIDI file say, as one ABC tune.
+///
+/// Music that lies on a grid of 32nd notes and their triplets is written tick for tick as it is; other music is
+/// first brought to that grid. The metre and the key signature are the performance's own, or found where it
+/// has none; the mode is found either way, for MIDI knows but major and minor. Notes that overlap in one
+/// voice are parted into several.
+pub fn to_abc(performance: &Performance) -> String {
+    let notes = on_the_grid(performance);
+    let end = notes
+        .iter()
+        .map(|note| note.start + note.duration)
+        .max()
+        .unwrap_or(0)
+        .max(if lies_on_grid(&performance.notes) { performance.end } else { 0 });
+
+    let mut metres = performance.metres.clone();
+    if metres.is_empty() {
+        metres.push(find::metre(&notes));
+    } else if metres[0].start > 0 {
+        metres.insert(0, Metre { start: 0, numerator: 4, denominator: 4 });
+    }
+    let pickup = if metres.len() == 1 { find::pickup(&notes, &metres[0]) } else { 0 };
+    let bars = bars(&metres, pickup, end);
+    let given = performance.keys.first().map(|start| &start.key);
+    let key = find::key(&notes, given);
+
+    let mut sheet = Sheet {
+        text: String::new(),
+        unit: unit(&notes),
+        bars,
+        metres,
+        keys: performance.keys.iter().skip(1).cloned().collect(),
+        key,
+        end,
+    };
+    sheet.head(performance);
+    let layers = layers(&notes);
+    let many = layers.len() > 1;
+    for (index, layer) in layers.iter().enumerate() {
+        if many {
+            let clef = if layer.is_low() { " clef=bass" } else { "" };
+            let _ = writeln!(sheet.text, "V:{}{clef}", index + 1);
+        }
+        sheet.sound(performance, layer);
+        sheet.music(performance, layer, index == 0);
+    }
+    if layers.is_empty() {
+        sheet.text.push_str("z8|]\n");
+    }
+    sheet.text
+}
+
+/// Whether nearly all notes start where written notes do: on the grid of 64th notes or of triplets of 32nds.
+fn lies_on_grid(notes: &[Note]) -> bool {
+    let on = notes.iter().filter(|note| written(note.start)).count();
+    on * 20 >= notes.len() * 19
+}
+
+/// Whether a time is one that written music has: whole 64ths or thirds of a 16th's half.
+fn written(ticks: u32) -> bool {
+    ticks.is_multiple_of(PPQ / 16)
+        || ticks.is_multiple_of(PPQ / 24)
+        || ticks.is_multiple_of(PPQ / 20)
+}
+
+/// The notes without the accompaniment, quantised unless they lie on the grid already.
+fn on_the_grid(performance: &Performance) -> Vec<Note> {
+    let mut notes: Vec<Note> =
+        performance.notes.iter().filter(|note| !note.accompaniment).cloned().collect();
+    if lies_on_grid(&notes) {
+        mend_ends(&mut notes);
+        return notes;
+    }
+    // Beat by beat, for all voices together: the binary grid or that of triplets, whichever moves less.
+    let mut beats: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
+    let nearest = |tick: u32, grid: u32| (tick + grid / 2) / grid * grid;
+    let (binary, triplet) = (THIRTY_SECOND * 2, PPQ / 6);
+    for note in &notes {
+        let moved = |grid: u32| u64::from(nearest(note.start, grid).abs_diff(note.start));
+        let (two, three) = beats.entry(note.start / PPQ).or_default();
+        *two += moved(binary);
+        *three += moved(triplet);
+    }
+    let snapped = |tick: u32| {
+        let grid = match beats.get(&(tick / PPQ)) {
+            // Triplets only where they are clearly meant.
+            Some(&(two, three)) if three * 2 < two => triplet,
+            _ => binary,
+        };
+        nearest(tick, grid)
+    };
+    for note in &mut notes {
+        let end = snapped(note.start + note.duration);
+        note.start = snapped(note.start);
+        note.duration = end.saturating_sub(note.start).max(THIRTY_SECOND);
+    }
+    notes.sort_by_key(|note| (note.start, note.channel, note.key));
+    close_gaps(&mut notes, |gap, length| gap * 2 <= length);
+    notes
+}
+
+/// Programs that export with a gap of a tick or a few between notes mean none.
+fn mend_ends(notes: &mut [Note]) {
+    close_gaps(notes, |gap, length| gap * 8 <= length);
+}
+
+/// Draws notes out to the next of their voice where `small` says that the gap is no rest. Ends that written
+/// music has are left.
+fn close_gaps(notes: &mut [Note], small: impl Fn(u32, u32) -> bool) {
+    let mut next: BTreeMap<u16, u32> = BTreeMap::new();
+    let mut following = vec![u32::MAX; notes.len()];
+    for (index, note) in notes.iter().enumerate().rev() {
+        let slot = next.entry(note.voice).or_insert(u32::MAX);
+        // Notes of one chord all look to the onset after theirs.
+        if *slot > note.start {
+            following[index] = *slot;
+            *slot = note.start;
+        } else {
+            following[index] = notes[index + 1..]
+                .iter()
+                .position(|other| other.voice == note.voice)
+                .map_or(u32::MAX, |after| following[index + 1 + after]);
+        }
+    }
+    for (note, following) in notes.iter_mut().zip(following) {
+        let end = note.start + note.duration;
+        if written(end) || end == following {
+            continue;
+        }
+        if following > end && following != u32::MAX && small(following - end, note.duration) {
+            note.duration = following - note.start;
+        } else {
+            // A tick too long or too short of a time that written music has.
+            let near = (end + PPQ / 48) / (PPQ / 24) * (PPQ / 24);
+            if near.abs_diff(end) <= 2 && near > note.start {
+                note.duration = near - note.start;
+            }
+        }
+    }
+}
+
+/// The unit note length that most notes are written in most shortly.
+fn unit(notes: &[Note]) -> Length {
+    let share = |longest: u32| {
+        notes.iter().filter(|note| note.duration <= longest).count() as f64
+            / notes.len().max(1) as f64
+    };
+    if share(PPQ / 4) > 0.5 {
+        Length::new(1, 16)
+    } else if share(PPQ - 1) < 0.1 {
+        Length::new(1, 4)
+    } else {
+        Length::new(1, 8)
+    }
+}
+
+/// A bar's start and length in ticks, and the metre it is of.
+#[derive(Clone, Copy)]
+struct BarSpan {
+    start: u32,
+    length: u32,
+    metre: usize,
+}
+
+fn bars(metres: &[Metre], pickup: u32, end: u32) -> Vec<BarSpan> {
+    let mut bars = Vec::new();
+    let mut start = 0;
+    if pickup > 0 {
+        bars.push(BarSpan { start: 0, length: pickup, metre: 0 });
+        start = pickup;
+    }
+    let mut metre = 0;
+    while start < end {
+        while metres.get(metre + 1).is_some_and(|next| next.start <= start) {
+            metre += 1;
+        }
+        let mut length = bar_ticks(&metres[metre]);
+        if let Some(next) = metres.get(metre + 1) {
+            length = length.min(next.start - start);
+        }
+        bars.push(BarSpan { start, length, metre });
+        start += length;
+    }
+    bars
+}
+
+/// Notes that start and end together, one after the other.
+struct Layer {
+    channel: u8,
+    chords: Vec<Sound>,
+}
+
+/// A note or chord: keys that sound from start to end.
+struct Sound {
+    start: u32,
+    end: u32,
+    keys: Vec<u8>,
+}
+
+impl Layer {
+    fn is_low(&self) -> bool {
+        let mut keys: Vec<u8> = self.chords.iter().flat_map(|c| c.keys.clone()).collect();
+        keys.sort_unstable();
+        keys.get(keys.len() / 2).is_some_and(|&key| key < 57)
+    }
+}
+
+/// Each voice's notes as chords, overlapping ones parted into further layers.
+fn layers(notes: &[Note]) -> Vec<Layer> {
+    let mut voices: BTreeMap<u16, Vec<&Note>> = BTreeMap::new();
+    for note in notes {
+        voices.entry(note.voice).or_default().push(note);
+    }
+    let mut all = Vec::new();
+    for mut voice in voices.into_values() {
+        voice.sort_by_key(|note| (note.start, note.duration, note.key));
+        let mut chords: Vec<Sound> = Vec::new();
+        for note in &voice {
+            let end = note.start + note.duration;
+            match chords.last_mut() {
+                Some(last) if (last.start, last.end) == (note.start, end) => {
+                    last.keys.push(note.key)
+                }
+                _ => chords.push(Sound { start: note.start, end, keys: vec![note.key] }),
+            }
+        }
+        // Of sounds that start together the higher stays in the first layer, as the melody mostly is.
+        chords.sort_by_key(|chord| (chord.start, std::cmp::Reverse(chord.keys.last().copied())));
+        let first = all.len();
+        for chord in chords {
+            let free = all[first..].iter().position(|layer: &Layer| {
+                layer.chords.last().is_none_or(|last| last.end <= chord.start)
+            });
+            if let Some(free) = free {
+                all[first + free].chords.push(chord);
+            } else if all.len() - first < MOST_LAYERS {
+                all.push(Layer { channel: voice[0].channel, chords: vec![chord] });
+            } else if let Some(layer) = all[first..]
+                .iter_mut()
+                .filter(|layer| layer.chords.last().is_some_and(|l| l.start < chord.start))
+                .min_by_key(|layer| layer.chords.last().map(|last| last.end))
+            {
+                // No row is left: the sound that ends first makes room.
+                if let Some(last) = layer.chords.last_mut() {
+                    last.end = chord.start;
+                }
+                layer.chords.push(chord);
+            }
+        }
+    }
+    all
+}
+
+/// A stretch of one bar: keys, or none for a rest.
+struct Piece<'a> {
+    start: u32,
+    ticks: u32,
+    keys: &'a [u8],
+    tied: bool,
+}
+
+struct Sheet {
+    text: String,
+    unit: Length,
+    bars: Vec<BarSpan>,
+    metres: Vec<Metre>,
+    /// Key changes after the start.
+    keys: Vec<KeyStart>,
+    key: Key,
+    end: u32,
+}
+
+impl Sheet {
+    fn head(&mut self, performance: &Performance) {
+        let plain: String =
+            performance.title.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        // A % would start a comment.
+        let title = plain.trim().replace('%', "\\%");
+        let title = if title.is_empty() { "Untitled" } else { &title };
+        let metre = self.metres[0];
+        let _ = writeln!(self.text, "X:1\nT:{title}");
+        let _ = writeln!(self.text, "M:{}/{}", metre.numerator, metre.denominator);
+        let _ = writeln!(self.text, "L:{}", self.unit);
+        if let Some(tempo) = performance.tempos.first() {
+            let _ = writeln!(self.text, "Q:{}", tempo_text(tempo.microseconds_per_quarter, &metre));
+        }
+        let _ = writeln!(self.text, "K:{}", self.key);
+    }
+
+    fn sound(&mut self, performance: &Performance, layer: &Layer) {
+        if layer.channel == 9 {
+            self.text.push_str("%%MIDI channel 10\n");
+        }
+        let program = performance.programs.iter().find(|program| program.channel == layer.channel);
+        if let Some(program) = program.filter(|program| program.program != 0) {
+            let _ = writeln!(self.text, "%%MIDI program {}", program.program);
+        }
+    }
+
+    fn music(&mut self, performance: &Performance, layer: &Layer, first: bool) {
+        let mut speller = find::Speller::new(&self.key);
+        let mut sounds = layer.chords.iter().peekable();
+        let keys = self.keys.clone();
+        let mut pending_keys = keys.iter().peekable();
+        let mut tempos = performance.tempos.iter().skip(1).peekable();
+        let mut chords = performance.chords.iter().peekable();
+        let mut metre = 0;
+        let mut key = self.key.clone();
+        let mut bar = 0;
+        // An incomplete first bar is none of the line's four.
+        let is_short = |b: &BarSpan| b.length < bar_ticks(&self.metres[b.metre]);
+        let mut in_line = -i32::from(self.bars.first().is_some_and(is_short));
+        while bar < self.bars.len() {
+            let span = self.bars[bar];
+            if span.metre != metre {
+                metre = span.metre;
+                let now = self.metres[metre];
+                let _ = write!(self.text, "[M:{}/{}]", now.numerator, now.denominator);
+            }
+            let mut changed = None;
+            while let Some(change) = pending_keys.next_if(|change| change.start <= span.start) {
+                changed = Some(&change.key);
+            }
+            if let Some(changed) = changed.filter(|changed| changed.fifths() != key.fifths()) {
+                key = changed.clone();
+                speller = find::Speller::new(&key);
+                let _ = write!(self.text, "[K:{key}]");
+            }
+            let whole = |b: &BarSpan| b.length == bar_ticks(&self.metres[b.metre]);
+
+            // Whole bars of rest up to where something happens.
+            let next_sound = sounds.peek().map_or(self.end, |sound| sound.start);
+            let next_chord = chords.peek().map_or(u32::MAX, |c| c.start);
+            let next_event = next_sound
+                .min(if first { next_chord } else { u32::MAX })
+                .min(pending_keys.peek().map_or(u32::MAX, |change| change.start));
+            let rests = self.bars[bar..]
+                .iter()
+                .take_while(|b| {
+                    b.start + b.length <= next_event.min(self.end) && b.metre == metre && whole(b)
+                })
+                .count();
+            if rests > 0 {
+                self.text.push('Z');
+                if rests > 1 {
+                    let _ = write!(self.text, "{rests}");
+                }
+                bar += rests;
+            } else {
+                let pieces = self.pieces(span, &mut sounds);
+                let mut marks = Marks::default();
+                if first {
+                    let until = span.start + span.length;
+                    while let Some(chord) = chords.next_if(|chord| chord.start < until) {
+                        marks.chords.push((chord.start, chord.symbol.clone()));
+                    }
+                    while let Some(tempo) = tempos.next_if(|tempo| tempo.start < until) {
+                        let text = tempo_text(tempo.microseconds_per_quarter, &self.metres[metre]);
+                        marks.tempos.push((tempo.start, text));
+                    }
+                }
+                speller.start_bar();
+                self.bar(span, &pieces, &mut speller, &marks);
+                bar += 1;
+            }
+            if self.text.len() > MOST_BYTES {
+                self.text.push_str("|]\n% cut here: the music is too long\n");
+                break;
+            }
+            in_line += 1;
+            if bar >= self.bars.len() {
+                self.text.push_str("|]\n");
+            } else if in_line >= BARS_IN_LINE {
+                self.text.push_str("|\n");
+                in_line = 0;
+            } else {
+                self.text.push_str("| ");
+            }
+        }
+    }
+
+    /// What sounds in a bar and the rests between; what is not over at its end stays in `sounds`.
+    fn pieces<'a>(
+        &self,
+        bar: BarSpan,
+        sounds: &mut std::iter::Peekable<std::slice::Iter<'a, Sound>>,
+    ) -> Vec<Piece<'a>> {
+        let bar_end = (bar.start + bar.length).min(self.end.max(bar.start));
+        let mut pieces = Vec::new();
+        let mut now = bar.start;
+        let rest =
+            |from: u32, to: u32| Piece { start: from, ticks: to - from, keys: &[], tied: false };
+        while let Some(&sound) = sounds.peek() {
+            if sound.start >= bar_end {
+                break;
+            }
+            if sound.start > now {
+                pieces.push(rest(now, sound.start));
+                now = sound.start;
+            }
+            let until = sound.end.min(bar_end);
+            pieces.push(Piece {
+                start: now,
+                ticks: until - now,
+                keys: &sound.keys,
+                tied: sound.end > bar_end,
+            });
+            now = until;
+            if sound.end > bar_end {
+                break;
+            }
+            sounds.next();
+        }
+        if now < bar_end {
+            pieces.push(rest(now, bar_end));
+        }
+        pieces
+    }
+
+    fn bar(
+        &mut self,
+        bar: BarSpan,
+        pieces: &[Piece<'_>],
+        speller: &mut find::Speller,
+        marks: &Marks,
+    ) {
+        let metre = self.metres[bar.metre];
+        // A pickup's beats count from the bar line after it.
+        let origin = if bar.start == 0 && bar.length < bar_ticks(&metre) {
+            bar_ticks(&metre) - bar.length
+        } else {
+            0
+        };
+        let group = beam_group(&metre);
+        let at = |tick: u32| tick - bar.start + origin;
+        let mut marks = marks.clone();
+        let mut index = 0;
+        while index < pieces.len() {
+            let piece = &pieces[index];
+            if index > 0 {
+                let long = piece.ticks >= PPQ || pieces[index - 1].ticks >= PPQ;
+                if at(piece.start).is_multiple_of(group) || long {
+                    self.text.push(' ');
+                }
+            }
+            if let Some((p, q, count)) = tuplet(&pieces[index..]) {
+                // Only (3 means the same in every metre.
+                if (p, q, count) == (3, 2, 3) {
+                    self.text.push_str("(3");
+                } else {
+                    let _ = write!(self.text, "({p}:{q}:{count}");
+                }
+                for piece in &pieces[index..index + count] {
+                    let written = Length::new(piece.ticks * p, 4 * PPQ * q);
+                    self.piece(piece, written, piece.tied, speller, &mut marks);
+                }
+                index += count;
+                continue;
+            }
+            if let Some(next) = pieces.get(index + 1) {
+                let apart = at(next.start).is_multiple_of(group);
+                if let Some((mark, value)) = broken(piece, next, self.unit).filter(|_| !apart) {
+                    self.piece(piece, value, false, speller, &mut marks);
+                    self.text.push(mark);
+                    self.piece(next, value, next.tied, speller, &mut marks);
+                    index += 2;
+                    continue;
+                }
+            }
+            let parts = notatable(at(piece.start), piece.ticks, group);
+            let last = parts.len() - 1;
+            for (part, ticks) in parts.into_iter().enumerate() {
+                let tied = !piece.keys.is_empty() && (piece.tied || part < last);
+                self.piece(piece, Length::new(ticks, 4 * PPQ), tied, speller, &mut marks);
+            }
+            index += 1;
+        }
+    }
+
+    /// One note, chord or rest of a written length in whole notes.
+    fn piece(
+        &mut self,
+        piece: &Piece<'_>,
+        length: Length,
+        tied: bool,
+        speller: &mut find::Speller,
+        marks: &mut Marks,
+    ) {
+        let due = |list: &mut Vec<(u32, String)>| {
+            let count = list.iter().take_while(|(at, _)| *at < piece.start + piece.ticks).count();
+            list.drain(..count).next_back().map(|(_, text)| text)
+        };
+        if let Some(tempo) = due(&mut marks.tempos) {
+            let _ = write!(self.text, "[Q:{tempo}]");
+        }
+        if let Some(symbol) = due(&mut marks.chords) {
+            let _ = write!(self.text, "\"{symbol}\"");
+        }
+        match piece.keys {
+            [] => self.text.push('z'),
+            [key] => speller.note(*key, &mut self.text),
+            keys => {
+                self.text.push('[');
+                for key in keys {
+                    speller.note(*key, &mut self.text);
+                }
+                self.text.push(']');
+            }
+        }
+        let length = length / self.unit;
+        match (length.numerator(), length.denominator()) {
+            (1, 1) => {}
+            (n, 1) => {
+                let _ = write!(self.text, "{n}");
+            }
+            (1, 2) => self.text.push('/'),
+            (1, d) => {
+                let _ = write!(self.text, "/{d}");
+            }
+            (n, d) => {
+                let _ = write!(self.text, "{n}/{d}");
+            }
+        }
+        if tied {
+            self.text.push('-');
+        }
+    }
+}
+
+/// What is written over a bar's notes, and when, in ticks.
+#[derive(Clone, Default)]
+struct Marks {
+    chords: Vec<(u32, String)>,
+    tempos: Vec<(u32, String)>,
+}
+
+/// Q: for a tempo, counted in dotted quarters where the metre is.
+fn tempo_text(microseconds_per_quarter: u32, metre: &Metre) -> String {
+    let quarters = 60e6 / f64::from(microseconds_per_quarter.max(1));
+    let compound = metre.denominator == 8 && metre.numerator > 3 && metre.numerator % 3 == 0;
+    let (beat, a_minute) = if compound { ("3/8", quarters / 1.5) } else { ("1/4", quarters) };
+    // A microsecond a quarter is less than a hundredth of a beat a minute up to 770 of them.
+    let rounded = (a_minute * 100.0).round() / 100.0;
+    if (rounded - rounded.round()).abs() < 0.015 {
+        format!("{beat}={}", rounded.round().max(1.0))
+    } else {
+        format!("{beat}={rounded}")
+    }
+}
+
+/// How long notes under one beam may be together, in ticks.
+fn beam_group(metre: &Metre) -> u32 {
+    let unit = (4 * PPQ / u32::from(metre.denominator).max(1)).max(1);
+    match (metre.numerator, metre.denominator) {
+        (3 | 6 | 9 | 12, 8 | 16) => 3 * unit,
+        (4, 4) | (2, 2) => 2 * PPQ,
+        (_, 4) => PPQ,
+        (numerator, 2) if numerator.is_multiple_of(2) => 2 * PPQ,
+        (_, 2) => PPQ,
+        (numerator, _) => unit * u32::from(numerator),
+    }
+}
+
+/// Whether a length is made of halves: a whole number of 128ths.
+fn dyadic(ticks: u32) -> bool {
+    ticks.is_multiple_of(PPQ / 32)
+}
+
+/// The tuplet that starts here, if one does: p notes in the time of q, for so many pieces.
+fn tuplet(pieces: &[Piece<'_>]) -> Option<(u32, u32, usize)> {
+    if dyadic(pieces[0].ticks) {
+        return None;
+    }
+    for (p, q) in [(3, 2), (5, 4), (5, 2), (5, 3)] {
+        let mut total = 0;
+        for (index, piece) in pieces.iter().enumerate().take(12) {
+            let written = piece.ticks * p;
+            if !written.is_multiple_of(q) || !dyadic(written / q) {
+                break;
+            }
+            total += piece.ticks;
+            if dyadic(total) && index > 0 {
+                return Some((p, q, index + 1));
+            }
+        }
+    }
+    None
+}
+
+/// Whether two pieces are written as broken rhythm: its mark, and the length both are written in.
+fn broken(one: &Piece<'_>, two: &Piece<'_>, unit: Length) -> Option<(char, Length)> {
+    if one.keys.is_empty() || two.keys.is_empty() || one.tied {
+        return None;
+    }
+    let sum = one.ticks + two.ticks;
+    let value = Length::new(sum, 8 * PPQ);
+    if value != unit {
+        return None;
+    }
+    if one.ticks * 4 == sum * 3 {
+        Some(('>', value))
+    } else if one.ticks * 4 == sum {
+        Some(('<', value))
+    } else {
+        None
+    }
+}
+
+/// A length in ticks as lengths that one note can have each: with up to two dots. `at` is its place in the
+/// bar, where a beam's group ends is a good place to part.
+fn notatable(at: u32, ticks: u32, group: u32) -> Vec<u32> {
+    let single = |ticks: u32| {
+        let numerator = Length::new(ticks, 4 * PPQ).numerator();
+        !dyadic(ticks) || matches!(numerator >> numerator.trailing_zeros(), 1 | 3 | 7)
+    };
+    if single(ticks) {
+        return vec![ticks];
+    }
+    let to_group = group - at % group;
+    if to_group < ticks && dyadic(to_group) && single(to_group) && single(ticks - to_group) {
+        return vec![to_group, ticks - to_group];
+    }
+    let mut parts = Vec::new();
+    let mut rest = ticks;
+    while rest > 0 {
+        let mut part = PPQ / 32;
+        while part * 2 <= rest {
+            part *= 2;
+        }
+        if rest - part >= part / 2 && part > PPQ / 32 {
+            part += part / 2;
+        }
+        if part > rest {
+            part = rest;
+        }
+        parts.push(part);
+        rest -= part;
+    }
+    parts
+}

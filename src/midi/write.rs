@@ -1,0 +1,164 @@
+//! Core: a performance as a Standard MIDI File.
+
+use super::ACCOMPANIMENT;
+use crate::abc::{Mode, PPQ, Performance};
+use midly::num::{u4, u7, u15, u24, u28};
+use midly::{
+    Format, Header, MetaMessage, MidiMessage, Smf, Timing, Track, TrackEvent, TrackEventKind,
+};
+
+/// A performance as a Standard MIDI File of format 1, [`PPQ`] ticks a quarter note: a first track
+/// with the title, tempos, metres and key signatures, then a track for each voice and one for its
+/// accompaniment.
+pub fn write(performance: &Performance) -> Vec<u8> {
+    let mut voices: Vec<(u16, bool)> =
+        performance.notes.iter().map(|note| (note.voice, note.accompaniment)).collect();
+    voices.sort_unstable();
+    voices.dedup();
+
+    let mut smf = Smf::new(Header::new(Format::Parallel, Timing::Metrical(u15::new(PPQ as u16))));
+    smf.tracks.push(conductor(performance));
+    for (index, &(voice, accompaniment)) in voices.iter().enumerate() {
+        // A program that no track's channel claims would be lost; the first track takes those.
+        smf.tracks.push(voice_track(performance, voice, accompaniment, index == 0));
+    }
+    let mut bytes = Vec::new();
+    // Writing to memory fails only past the format's own limits (65,535 tracks, 4 GB a track), far
+    // beyond what a performance may hold.
+    let _ = smf.write_std(&mut bytes);
+    bytes
+}
+
+/// An event with its time from the start; `order` breaks ties.
+struct Timed<'a> {
+    tick: u32,
+    order: Order,
+    kind: TrackEventKind<'a>,
+}
+
+/// What comes first at the same tick. A note must end before the same key starts anew.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Order {
+    Setting,
+    NoteOff,
+    NoteOn,
+}
+
+fn meta(tick: u32, message: MetaMessage<'_>) -> Timed<'_> {
+    Timed { tick, order: Order::Setting, kind: TrackEventKind::Meta(message) }
+}
+
+fn midi<'a>(tick: u32, order: Order, channel: u8, message: MidiMessage) -> Timed<'a> {
+    Timed { tick, order, kind: TrackEventKind::Midi { channel: u4::new(channel & 15), message } }
+}
+
+fn conductor(performance: &Performance) -> Track<'_> {
+    let mut events = Vec::new();
+    if !performance.title.is_empty() {
+        events.push(meta(0, MetaMessage::TrackName(performance.title.as_bytes())));
+    }
+    for metre in &performance.metres {
+        // The format keeps the lower number as a power of two and the upper in a byte.
+        let Ok(numerator) = u8::try_from(metre.numerator) else {
+            continue;
+        };
+        if !metre.denominator.is_power_of_two() || numerator == 0 {
+            continue;
+        }
+        let power = metre.denominator.trailing_zeros() as u8;
+        // A metronome click in MIDI clocks, 24 a quarter note: the dotted beat in compound metres.
+        let beat: u32 = if numerator > 3 && numerator.is_multiple_of(3) && metre.denominator >= 8 {
+            3
+        } else {
+            1
+        };
+        let clocks = (96 * beat / u32::from(metre.denominator)).clamp(1, 255) as u8;
+        events.push(meta(metre.start, MetaMessage::TimeSignature(numerator, power, clocks, 8)));
+    }
+    for key in &performance.keys {
+        if key.key.explicit || (key.key.tonic.is_none() && key.key.bagpipe.is_none()) {
+            continue;
+        }
+        let minor = matches!(key.key.mode, Mode::Minor | Mode::Aeolian);
+        let fifths = key.key.fifths().clamp(-7, 7);
+        events.push(meta(key.start, MetaMessage::KeySignature(fifths, minor)));
+    }
+    for tempo in &performance.tempos {
+        let micros = tempo.microseconds_per_quarter.clamp(1, 0xff_ffff);
+        events.push(meta(tempo.start, MetaMessage::Tempo(u24::new(micros))));
+    }
+    finish(events, performance.end)
+}
+
+fn voice_track(
+    performance: &Performance,
+    voice: u16,
+    accompaniment: bool,
+    first: bool,
+) -> Track<'_> {
+    let mut events = Vec::new();
+    if accompaniment {
+        events.push(meta(0, MetaMessage::TrackName(ACCOMPANIMENT.as_bytes())));
+        for chord in &performance.chords {
+            events.push(meta(chord.start, MetaMessage::Text(chord.symbol.as_bytes())));
+        }
+    }
+    let mine = |channel: u8| {
+        performance
+            .notes
+            .iter()
+            .filter(|note| note.channel == channel)
+            .map(|note| (note.voice, note.accompaniment))
+            .min()
+    };
+    for program in &performance.programs {
+        let owner = mine(program.channel);
+        if owner == Some((voice, accompaniment)) || (owner.is_none() && first) {
+            let program_number = u7::new(program.program & 127);
+            events.push(midi(
+                program.start,
+                Order::Setting,
+                program.channel,
+                MidiMessage::ProgramChange { program: program_number },
+            ));
+        }
+    }
+    for note in &performance.notes {
+        if (note.voice, note.accompaniment) != (voice, accompaniment) {
+            continue;
+        }
+        let key = u7::new(note.key & 127);
+        let vel = u7::new(note.velocity.clamp(1, 127));
+        events.push(midi(
+            note.start,
+            Order::NoteOn,
+            note.channel,
+            MidiMessage::NoteOn { key, vel },
+        ));
+        events.push(midi(
+            note.start.saturating_add(note.duration.max(1)),
+            Order::NoteOff,
+            note.channel,
+            MidiMessage::NoteOff { key, vel: u7::new(64) },
+        ));
+    }
+    finish(events, performance.end)
+}
+
+fn finish<'a>(mut events: Vec<Timed<'a>>, end: u32) -> Track<'a> {
+    events.sort_by_key(|event| (event.tick, event.order));
+    let mut track = Track::with_capacity(events.len() + 1);
+    let mut now = 0;
+    for event in events {
+        track.push(TrackEvent {
+            delta: u28::new((event.tick - now).min(0xfff_ffff)),
+            kind: event.kind,
+        });
+        now = event.tick;
+    }
+    track.push(TrackEvent {
+        delta: u28::new(end.saturating_sub(now).min(0xfff_ffff)),
+        kind: TrackEventKind::Meta(MetaMessage::EndOfTrack),
+    });
+    track
+}
