@@ -9,6 +9,7 @@ pub mod cli;
 pub mod engrave;
 pub mod genre;
 pub mod midi;
+pub mod playback;
 #[cfg(feature = "plugin")]
 pub mod plugin;
 pub mod spectrum;
