@@ -17,9 +17,7 @@ struct Convolution;
 /// `input` [batch, channels, rows, columns] convolved with `weight` [outputs, channels, size, size],
 /// size odd, into [batch, outputs, rows, columns]; outside the input counts as zero.
 pub fn convolve(input: &Tensor, weight: &Tensor) -> Result<Tensor> {
-    input
-        .contiguous()?
-        .apply_op2(&weight.contiguous()?, Convolution)
+    input.contiguous()?.apply_op2(&weight.contiguous()?, Convolution)
 }
 
 /// The sizes of one convolution.
@@ -38,20 +36,9 @@ impl Sizes {
         let (batch, channels, rows, columns) = input.dims4()?;
         let (outputs, weight_channels, kernel, width) = weight.dims4()?;
         if weight_channels != channels || kernel != width || kernel % 2 == 0 {
-            bail!(
-                "a kernel of {:?} does not fit an input of {:?}",
-                weight.dims(),
-                input.dims()
-            );
+            bail!("a kernel of {:?} does not fit an input of {:?}", weight.dims(), input.dims());
         }
-        Ok(Self {
-            batch,
-            channels,
-            rows,
-            columns,
-            outputs,
-            kernel,
-        })
+        Ok(Self { batch, channels, rows, columns, outputs, kernel })
     }
 
     /// Values of one sample's input.
@@ -151,9 +138,8 @@ impl Sizes {
         let positions = self.positions();
         let mut output = vec![0.0; self.batch * self.outputs * positions];
         let mut matrix = vec![0.0; self.reach() * self.strip_rows() * self.columns];
-        for (sample, output) in input
-            .chunks(self.sample())
-            .zip(output.chunks_mut(self.outputs * positions))
+        for (sample, output) in
+            input.chunks(self.sample()).zip(output.chunks_mut(self.outputs * positions))
         {
             self.strips(|first, count| {
                 let width = count * self.columns;
@@ -162,10 +148,7 @@ impl Sizes {
                     (self.outputs, self.reach(), width),
                     Matrix::new(weight, self.reach()),
                     neighbourhoods,
-                    MatrixMut {
-                        values: &mut output[first * self.columns..],
-                        stride: positions,
-                    },
+                    MatrixMut { values: &mut output[first * self.columns..], stride: positions },
                     false,
                 );
             });
@@ -192,9 +175,8 @@ impl Sizes {
         let positions = self.positions();
         let mut gradient = vec![0.0; self.outputs * self.reach()];
         let mut matrix = vec![0.0; self.reach() * self.strip_rows() * self.columns];
-        for (sample, output) in input
-            .chunks(self.sample())
-            .zip(output_gradient.chunks(self.outputs * positions))
+        for (sample, output) in
+            input.chunks(self.sample()).zip(output_gradient.chunks(self.outputs * positions))
         {
             self.strips(|first, count| {
                 let width = count * self.columns;
@@ -203,10 +185,7 @@ impl Sizes {
                     (self.outputs, width, self.reach()),
                     Matrix::new(&output[first * self.columns..], positions),
                     neighbourhoods.transposed(),
-                    MatrixMut {
-                        values: &mut gradient,
-                        stride: self.reach(),
-                    },
+                    MatrixMut { values: &mut gradient, stride: self.reach() },
                     true,
                 );
             });
@@ -218,9 +197,8 @@ impl Sizes {
         let positions = self.positions();
         let mut gradient = vec![0.0; self.batch * self.sample()];
         let mut matrix = vec![0.0; self.reach() * self.strip_rows() * self.columns];
-        for (sample, output) in gradient
-            .chunks_mut(self.sample())
-            .zip(output_gradient.chunks(self.outputs * positions))
+        for (sample, output) in
+            gradient.chunks_mut(self.sample()).zip(output_gradient.chunks(self.outputs * positions))
         {
             self.strips(|first, count| {
                 let width = count * self.columns;
@@ -228,10 +206,7 @@ impl Sizes {
                     (self.reach(), self.outputs, width),
                     Matrix::new(weight, self.reach()).transposed(),
                     Matrix::new(&output[first * self.columns..], positions),
-                    MatrixMut {
-                        values: &mut matrix,
-                        stride: width,
-                    },
+                    MatrixMut { values: &mut matrix, stride: width },
                     false,
                 );
                 self.scatter(&matrix, first, count, sample);
@@ -250,19 +225,11 @@ struct Matrix<'a> {
 
 impl<'a> Matrix<'a> {
     fn new(values: &'a [f32], stride: usize) -> Self {
-        Self {
-            values,
-            down: stride,
-            right: 1,
-        }
+        Self { values, down: stride, right: 1 }
     }
 
     fn transposed(self) -> Self {
-        Self {
-            values: self.values,
-            down: self.right,
-            right: self.down,
-        }
+        Self { values: self.values, down: self.right, right: self.down }
     }
 }
 
@@ -389,46 +356,24 @@ mod tests {
     }
 
     fn distance(a: &Tensor, b: &Tensor) -> f32 {
-        (a - b)
-            .unwrap()
-            .abs()
-            .unwrap()
-            .flatten_all()
-            .unwrap()
-            .max(0)
-            .unwrap()
-            .to_scalar()
-            .unwrap()
+        (a - b).unwrap().abs().unwrap().flatten_all().unwrap().max(0).unwrap().to_scalar().unwrap()
     }
 
     #[test]
     fn output_and_gradients_are_those_of_candles_convolution() {
         // The second shape takes several strips; the third is a kernel of a single value.
-        for (shape, outputs, kernel) in [
-            ([2, 3, 7, 5], 4, 3),
-            ([1, 24, 64, 43], 8, 3),
-            ([2, 6, 1, 9], 5, 1),
-        ] {
+        for (shape, outputs, kernel) in
+            [([2, 3, 7, 5], 4, 3), ([1, 24, 64, 43], 8, 3), ([2, 6, 1, 9], 5, 1)]
+        {
             let input = random(&shape);
             let weight = random(&[outputs, shape[1], kernel, kernel]);
             let ours = convolve(input.as_tensor(), weight.as_tensor()).unwrap();
-            let theirs = input
-                .conv2d(weight.as_tensor(), kernel / 2, 1, 1, 1)
-                .unwrap();
+            let theirs = input.conv2d(weight.as_tensor(), kernel / 2, 1, 1, 1).unwrap();
             assert!(distance(&ours, &theirs) < 1e-3);
             let pull = random(ours.dims());
-            let ours = (ours * pull.as_tensor())
-                .unwrap()
-                .sum_all()
-                .unwrap()
-                .backward()
-                .unwrap();
-            let theirs = (theirs * pull.as_tensor())
-                .unwrap()
-                .sum_all()
-                .unwrap()
-                .backward()
-                .unwrap();
+            let ours = (ours * pull.as_tensor()).unwrap().sum_all().unwrap().backward().unwrap();
+            let theirs =
+                (theirs * pull.as_tensor()).unwrap().sum_all().unwrap().backward().unwrap();
             for variable in [&input, &weight] {
                 let (ours, theirs) = (ours.get(variable).unwrap(), theirs.get(variable).unwrap());
                 assert!(distance(ours, theirs) < 5e-3, "{shape:?}");
@@ -439,11 +384,7 @@ mod tests {
     #[test]
     fn a_kernel_for_other_channels_is_an_error() {
         assert!(
-            convolve(
-                random(&[1, 3, 4, 4]).as_tensor(),
-                random(&[2, 5, 3, 3]).as_tensor()
-            )
-            .is_err()
+            convolve(random(&[1, 3, 4, 4]).as_tensor(), random(&[2, 5, 3, 3]).as_tensor()).is_err()
         );
     }
 }

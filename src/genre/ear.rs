@@ -9,7 +9,7 @@ use super::{GENRES, GenreError, MAP_BANDS, MAP_FRAMES, Network, STRIDE, window};
 use crate::spectrum::{BANDS, COLUMN_SECONDS, MelBank, decibels};
 
 /// Columns of the longest window, 30 s.
-const LONGEST: usize = (30.0 / COLUMN_SECONDS) as usize;
+pub(super) const LONGEST: usize = (30.0 / COLUMN_SECONDS) as usize;
 /// Columns before the first answer, 3 s.
 const SHORTEST: usize = (3.0 / COLUMN_SECONDS) as usize;
 /// Columns that must all be quiet for silence, 1 s.
@@ -62,12 +62,12 @@ pub struct Reading {
 
 impl Reading {
     fn empty(state: State, seconds: f32) -> Self {
-        Self {
-            state,
-            probabilities: [0.0; GENRES.len()],
-            map: None,
-            seconds,
-        }
+        Self { state, probabilities: [0.0; GENRES.len()], map: None, seconds }
+    }
+
+    /// Whether the probabilities say something: the ear is neither listening nor in silence.
+    pub fn is_answer(&self) -> bool {
+        matches!(self.state, State::Heard | State::Unsure)
     }
 
     /// The likeliest genre's place in [`GENRES`], if the ear is sure enough.
@@ -78,9 +78,7 @@ impl Reading {
     /// The likeliest genre's place in [`GENRES`], however unlikely.
     pub fn likeliest(&self) -> usize {
         let pairs = self.probabilities.iter().enumerate();
-        pairs
-            .max_by(|a, b| a.1.total_cmp(b.1))
-            .map_or(0, |(genre, _)| genre)
+        pairs.max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(genre, _)| genre)
     }
 }
 
@@ -111,12 +109,7 @@ impl Ear {
     /// An ear for frames of `Stft::new(sample_rate)`.
     pub fn new(network: Arc<Network>, sample_rate: f32) -> Self {
         let columns = VecDeque::with_capacity(LONGEST + 1);
-        Self {
-            network,
-            bank: MelBank::new(sample_rate),
-            columns,
-            quiet: 0,
-        }
+        Self { network, bank: MelBank::new(sample_rate), columns, quiet: 0 }
     }
 
     /// Takes the next power frame.
@@ -129,11 +122,7 @@ impl Ear {
     /// Takes the next column of mel bands, dB.
     pub fn push_mel(&mut self, mut column: [f32; BANDS]) {
         for value in &mut column {
-            *value = if value.is_finite() {
-                *value
-            } else {
-                decibels(0.0)
-            };
+            *value = if value.is_finite() { *value } else { decibels(0.0) };
         }
         let silent = column.iter().all(|&value| value < SILENCE);
         self.quiet = if silent { self.quiet + 1 } else { 0 };
@@ -156,44 +145,47 @@ impl Ear {
 
     /// Says what the last 30 s, or as much as there is, sound like.
     pub fn listen(&mut self) -> Result<Reading, GenreError> {
-        let seconds = (self.columns.len() as f64 * COLUMN_SECONDS) as f32;
+        self.listen_back(LONGEST)
+    }
+
+    /// Says what the last `columns` columns, or as many as there are, sound like.
+    pub fn listen_back(&mut self, columns: usize) -> Result<Reading, GenreError> {
+        let columns = columns.min(self.columns.len());
+        let seconds = (columns as f64 * COLUMN_SECONDS) as f32;
         if self.quiet >= QUIET {
             return Ok(Reading::empty(State::Silence, 0.0));
         }
-        if self.columns.len() < SHORTEST {
+        if columns < SHORTEST {
             return Ok(Reading::empty(State::Listening, seconds));
         }
-        let input = self.input()?;
-        let output = self.network.forward(&input, false)?;
+        let output = self.network.forward(&self.input(columns)?, false)?;
         let scaled = (output.logits / self.network.temperature())?;
-        let values = candle_nn::ops::softmax(&scaled, D::Minus1)?
-            .squeeze(0)?
-            .to_vec1::<f32>()?;
+        let values = candle_nn::ops::softmax(&scaled, D::Minus1)?.squeeze(0)?.to_vec1::<f32>()?;
         let mut reading = Reading::empty(State::Unsure, seconds);
         reading.probabilities.copy_from_slice(&values);
         let genre = reading.likeliest();
-        if reading.probabilities[genre] >= UNSURE {
-            reading.state = State::Heard;
-        }
+        reading.state = Self::state_at(reading.probabilities[genre]);
         reading.map = Some(self.map(&output.map, genre, seconds)?);
         Ok(reading)
     }
 
-    /// Every [`STRIDE`]-th column up to the newest, as the network takes them: [1, 2, 128, frames].
-    fn input(&self) -> Result<Tensor, GenreError> {
-        let frames = self.columns.len().div_ceil(STRIDE);
-        let first = (self.columns.len() - 1) % STRIDE;
+    /// Whether a likeliest genre of this probability is an answer.
+    pub fn state_at(probability: f32) -> State {
+        if probability >= UNSURE { State::Heard } else { State::Unsure }
+    }
+
+    /// Every [`STRIDE`]-th of the last `columns` columns up to the newest, as the network takes them:
+    /// [1, 2, 128, frames].
+    fn input(&self, columns: usize) -> Result<Tensor, GenreError> {
+        let frames = columns.div_ceil(STRIDE);
+        let first = self.columns.len() - columns + (columns - 1) % STRIDE;
         let mut mel = vec![0.0; BANDS * frames];
         for (frame, column) in self.columns.iter().skip(first).step_by(STRIDE).enumerate() {
             for (band, value) in column.iter().enumerate() {
                 mel[band * frames + frame] = *value;
             }
         }
-        Ok(Tensor::from_vec(
-            window::input(&mel, frames),
-            (1, 2, BANDS, frames),
-            &Device::Cpu,
-        )?)
+        Ok(Tensor::from_vec(window::input(&mel, frames), (1, 2, BANDS, frames), &Device::Cpu)?)
     }
 
     fn map(
@@ -212,11 +204,6 @@ impl Ear {
         }
         // Frames that fill no whole column of the map are its last ones.
         let covered = (columns * MAP_FRAMES * STRIDE) as f64 * COLUMN_SECONDS;
-        Ok(ActivationMap {
-            bands,
-            columns,
-            values,
-            seconds: seconds.min(covered as f32),
-        })
+        Ok(ActivationMap { bands, columns, values, seconds: seconds.min(covered as f32) })
     }
 }

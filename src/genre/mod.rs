@@ -6,11 +6,13 @@
 
 mod convolution;
 mod ear;
+mod hearing;
 mod network;
 mod normalisation;
 pub mod window;
 
 pub use ear::{ActivationMap, Ear, Reading, State};
+pub use hearing::{Heard, Hearing, Picture, Stretch};
 pub use network::{Config, MAP_BANDS, MAP_FRAMES, Network, Output, STRIDE};
 
 /// The genres, in the order of every list of probabilities.

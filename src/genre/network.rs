@@ -33,17 +33,9 @@ pub struct Config {
 
 impl Config {
     /// The custom CNN, as shipped.
-    pub const CUSTOM: Self = Self {
-        channels: [24, 48, 96, 128],
-        hidden: 160,
-        residual: false,
-    };
+    pub const CUSTOM: Self = Self { channels: [16, 32, 64, 128], hidden: 160, residual: false };
     /// A small ResNet, to compare with.
-    pub const RESNET: Self = Self {
-        channels: [16, 32, 64, 96],
-        hidden: 160,
-        residual: true,
-    };
+    pub const RESNET: Self = Self { channels: [16, 32, 48, 96], hidden: 160, residual: true };
 
     /// The configuration that weights were trained with, by the shapes of their tensors.
     fn of(tensors: &safetensors::SafeTensors) -> Option<Self> {
@@ -53,16 +45,13 @@ impl Config {
             *channels = outputs(&format!("block{block}.convolution.weight"))?;
         }
         let residual = tensors.tensor("block0.second.weight").is_ok();
-        Some(Self {
-            channels,
-            hidden: outputs("time.convolution.weight")?,
-            residual,
-        })
+        Some(Self { channels, hidden: outputs("time.convolution.weight")?, residual })
     }
 }
 
 /// Convolution, normalisation, rectifier, pooling; in a residual network, a second convolution
 /// and a way past both.
+#[derive(Clone)]
 struct Block {
     convolution: Tensor,
     norm: Normalisation,
@@ -96,9 +85,7 @@ impl Block {
 
     /// [batch, inputs, bands, frames] → [batch, outputs, bands / pool, frames / pool].
     fn forward(&self, x: &Tensor, training: bool) -> Result<Tensor> {
-        let y = self
-            .norm
-            .forward(&convolve(x, &self.convolution)?, training)?;
+        let y = self.norm.forward(&convolve(x, &self.convolution)?, training)?;
         let Some((second, norm, past)) = &self.residual else {
             return Ok(y);
         };
@@ -110,11 +97,7 @@ impl Block {
 /// (K. He, X. Zhang, S. Ren, J. Sun 2015).
 fn kernel(inputs: usize, outputs: usize, size: usize, paths: VarBuilder) -> Result<Tensor> {
     let stdev = (2.0 / (inputs * size * size) as f64).sqrt();
-    paths.get_with_hints(
-        (outputs, inputs, size, size),
-        "weight",
-        Init::Randn { mean: 0.0, stdev },
-    )
+    paths.get_with_hints((outputs, inputs, size, size), "weight", Init::Randn { mean: 0.0, stdev })
 }
 
 /// What the network says about windows of one length.
@@ -127,7 +110,8 @@ pub struct Output {
     pub map: Tensor,
 }
 
-/// A small convolutional network from mel frames to genres.
+/// A small convolutional network from mel frames to genres. A clone shares the weights.
+#[derive(Clone)]
 pub struct Network {
     config: Config,
     blocks: Vec<Block>,
@@ -156,18 +140,12 @@ impl Network {
         }
         let features = 3 * config.hidden;
         let stdev = 1.0 / (features as f64).sqrt();
-        let temperature = paths
-            .get_with_hints(1, "temperature", Init::Const(1.0))?
-            .to_vec1::<f32>()?;
+        let temperature =
+            paths.get_with_hints(1, "temperature", Init::Const(1.0))?.to_vec1::<f32>()?;
         Ok(Self {
             config,
             blocks,
-            time: kernel(
-                inputs * MAP_BANDS,
-                config.hidden,
-                1,
-                paths.pp("time.convolution"),
-            )?,
+            time: kernel(inputs * MAP_BANDS, config.hidden, 1, paths.pp("time.convolution"))?,
             time_norm: Normalisation::new(config.hidden, (1, 1), paths.pp("time.norm"))?,
             genre_weight: paths.get_with_hints(
                 (GENRES.len(), features),
@@ -185,9 +163,8 @@ impl Network {
         if let Some(network) = NETWORK.get() {
             return Ok(network.clone());
         }
-        let network = Arc::new(Self::from_safetensors(include_bytes!(
-            "../../models/genre.safetensors"
-        ))?);
+        let network =
+            Arc::new(Self::from_safetensors(include_bytes!("../../models/genre.safetensors"))?);
         Ok(NETWORK.get_or_init(|| network).clone())
     }
 
@@ -221,14 +198,9 @@ impl Network {
         }
         let map = x;
         let features = self.over_time(&map, |flat| {
-            self.time_norm
-                .forward(&convolve(flat, &self.time)?, training)
+            self.time_norm.forward(&convolve(flat, &self.time)?, training)
         })?;
-        Ok(Output {
-            logits: self.scores(&features)?,
-            features,
-            map,
-        })
+        Ok(Output { logits: self.scores(&features)?, features, map })
     }
 
     /// [batch, channels, map bands, time] → [batch, 3 × hidden].
@@ -246,11 +218,9 @@ impl Network {
         Tensor::cat(&[mean.squeeze(D::Minus1)?, x.max(D::Minus1)?, deviation], 1)
     }
 
-    /// [batch, 3 × hidden] → [batch, genres].
-    fn scores(&self, features: &Tensor) -> Result<Tensor> {
-        features
-            .matmul(&self.genre_weight.t()?)?
-            .broadcast_add(&self.genre_bias)
+    /// Scores of pooled features: [batch, 3 × hidden] → [batch, genres].
+    pub fn scores(&self, features: &Tensor) -> Result<Tensor> {
+        features.matmul(&self.genre_weight.t()?)?.broadcast_add(&self.genre_bias)
     }
 
     /// How much each place of the last feature map [1, channels, map bands, time] spoke for
@@ -260,21 +230,11 @@ impl Network {
         let map = Var::from_tensor(&map.detach())?;
         let (scale, shift) = self.time_norm.scale_and_shift()?;
         let hidden = self.config.hidden;
-        let (scale, shift) = (
-            scale.reshape((1, hidden, 1, 1))?,
-            shift.reshape((1, hidden, 1, 1))?,
-        );
+        let (scale, shift) = (scale.reshape((1, hidden, 1, 1))?, shift.reshape((1, hidden, 1, 1))?);
         let features = self.over_time(map.as_tensor(), |flat| {
-            convolve(flat, &self.time)?
-                .broadcast_mul(&scale)?
-                .broadcast_add(&shift)?
-                .relu()
+            convolve(flat, &self.time)?.broadcast_mul(&scale)?.broadcast_add(&shift)?.relu()
         })?;
-        let gradients = self
-            .scores(&features)?
-            .narrow(1, genre, 1)?
-            .sum_all()?
-            .backward()?;
+        let gradients = self.scores(&features)?.narrow(1, genre, 1)?.sum_all()?.backward()?;
         match gradients.get(map.as_tensor()) {
             Some(gradient) => (gradient * map.as_tensor())?.sum(1)?.squeeze(0),
             None => map.as_tensor().zeros_like()?.sum(1)?.squeeze(0),

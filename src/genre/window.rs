@@ -12,10 +12,8 @@ pub fn input(mel: &[f32], frames: usize) -> Vec<f32> {
     debug_assert_eq!(mel.len(), BANDS * frames);
     let loudest = mel.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     // -80…0 dB becomes -1.25…0.75, about centred and of unit scale for music.
-    let mut input: Vec<f32> = mel
-        .iter()
-        .map(|db| ((db - loudest).max(-RANGE) + 50.0) / 40.0)
-        .collect();
+    let mut input: Vec<f32> =
+        mel.iter().map(|db| ((db - loudest).max(-RANGE) + 50.0) / 40.0).collect();
     let mut centred = Vec::with_capacity(input.len());
     for band in input.chunks(frames.max(1)) {
         let mean = band.iter().sum::<f32>() / frames as f32;

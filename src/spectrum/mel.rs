@@ -78,11 +78,7 @@ impl MelBank {
                 (first, weights.len())
             })
             .collect();
-        Self {
-            bins,
-            bands,
-            weights,
-        }
+        Self { bins, bands, weights }
     }
 
     /// Bins of the frames that it takes.
@@ -95,11 +91,8 @@ impl MelBank {
         let mut start = 0;
         for (value, &(first, end)) in mel.iter_mut().zip(&self.bands) {
             let bins = power.get(first..).unwrap_or_default();
-            *value = self.weights[start..end]
-                .iter()
-                .zip(bins)
-                .map(|(weight, bin)| weight * bin)
-                .sum();
+            *value =
+                self.weights[start..end].iter().zip(bins).map(|(weight, bin)| weight * bin).sum();
             start = end;
         }
     }

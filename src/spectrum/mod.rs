@@ -18,26 +18,16 @@ const REFERENCE_WINDOW: f64 = 2_048.0;
 /// Upper edge of the highest mel band, Hz.
 const HIGHEST_FREQUENCY: f64 = 11_025.0;
 
-/// Reach of the window to either side of its centre sample: every sample where it isn't zero.
-fn half_window(sample_rate: f64) -> usize {
-    (REFERENCE_WINDOW / REFERENCE_RATE * sample_rate / 2.0).ceil() as usize - 1
+/// The transform's length: the window's, to the nearest sample, so that the bins lie where the
+/// reference's lie. A round number close by would be faster, but then a tone falls between other
+/// bins at each rate, and the narrow low bands differ by decibels.
+fn fft_size(sample_rate: f64) -> usize {
+    (REFERENCE_WINDOW / REFERENCE_RATE * sample_rate).round() as usize
 }
 
-/// The transform's length: the window zero-padded to the next even 5-smooth number, which the FFT
-/// takes fast.
-fn fft_size(sample_rate: f64) -> usize {
-    let window = 2 * half_window(sample_rate) + 1;
-    (window..)
-        .find(|&size| {
-            let mut rest = size;
-            for prime in [2, 3, 5] {
-                while rest % prime == 0 {
-                    rest /= prime;
-                }
-            }
-            rest == 1 && size % 2 == 0
-        })
-        .unwrap_or(window)
+/// Reach of the window to either side of its centre sample.
+fn half_window(sample_rate: f64) -> usize {
+    (fft_size(sample_rate) - 1) / 2
 }
 
 /// Bins that a frame holds: from 0 Hz to the first bin at or above [`HIGHEST_FREQUENCY`].

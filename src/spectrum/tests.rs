@@ -67,11 +67,8 @@ fn every_sample_rate_gives_the_same_bands() {
     for rate in [44_100.0, 48_000.0, 88_200.0, 96_000.0, 192_000.0] {
         let ours = columns(made_signal(rate, 3.0), rate as f32);
         assert_eq!(ours.len(), reference.len(), "{rate} Hz");
-        let heard = ours
-            .iter()
-            .flatten()
-            .zip(reference.iter().flatten())
-            .filter(|pair| *pair.1 > -40.0);
+        let heard =
+            ours.iter().flatten().zip(reference.iter().flatten()).filter(|pair| *pair.1 > -40.0);
         let off = rms(heard.map(|(a, b)| a - b));
         assert!(off < 0.5, "{rate} Hz: {off} dB RMS");
     }
@@ -98,9 +95,8 @@ fn columns_keep_their_times_over_hours() {
 fn wild_samples_leave_with_the_window_they_are_in() {
     let clean = made_signal(48_000.0, 3.0);
     let mut wild = clean.clone();
-    for (index, sample) in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, 1e-42]
-        .into_iter()
-        .enumerate()
+    for (index, sample) in
+        [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, 1e-42].into_iter().enumerate()
     {
         wild[48_000 + index * 100] = sample;
     }
@@ -136,16 +132,7 @@ fn a_reset_front_end_is_as_new() {
 
 #[test]
 fn any_sample_rate_makes_a_front_end() {
-    for rate in [
-        0.0,
-        -1.0,
-        f32::NAN,
-        f32::INFINITY,
-        1.0,
-        8_000.0,
-        11_025.0,
-        3_072_000.0,
-    ] {
+    for rate in [0.0, -1.0, f32::NAN, f32::INFINITY, 1.0, 8_000.0, 11_025.0, 3_072_000.0] {
         let mut stft = Stft::new(rate);
         assert_eq!(stft.bins(), MelBank::new(rate).bins());
         assert!((0..400_000).any(|_| stft.push(0.5).is_some()), "{rate}");
