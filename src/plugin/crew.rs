@@ -38,7 +38,6 @@ pub struct Crew {
 struct Shift {
     roster: Arc<Roster>,
     handle: JoinHandle<()>,
-    thread: Thread,
 }
 
 #[derive(Default)]
@@ -57,6 +56,7 @@ struct Post {
 pub struct Seat {
     crew: &'static Crew,
     post: Arc<Post>,
+    thread: Thread,
 }
 
 impl Crew {
@@ -77,16 +77,14 @@ impl Crew {
             empty => empty.insert(Shift::start(self.name)?),
         };
         lock(&shift.roster.posts).push(post.clone());
-        Ok(Seat { crew: self, post })
+        Ok(Seat { crew: self, post, thread: shift.handle.thread().clone() })
     }
 }
 
 impl Seat {
     /// Wakes the crew now instead of at its next round. A system call: not for the audio thread.
     pub fn nudge(&self) {
-        if let Some(shift) = &*lock(&self.crew.shift) {
-            shift.thread.unpark();
-        }
+        self.thread.unpark();
     }
 }
 
@@ -103,7 +101,7 @@ impl Drop for Seat {
         });
         if last && let Some(shift) = shift.take() {
             shift.roster.closing.store(true, Ordering::Release);
-            shift.thread.unpark();
+            shift.handle.thread().unpark();
             // The thread catches its jobs' panics, so an error here has nothing left to tell.
             let _ = shift.handle.join();
         }
@@ -129,7 +127,7 @@ impl Shift {
         pool.spawn(move || serve(&served));
         // Without its pool the thread ends as soon as `serve` returns.
         drop(pool);
-        Ok(Self { roster, thread: handle.thread().clone(), handle })
+        Ok(Self { roster, handle })
     }
 }
 

@@ -1,28 +1,110 @@
 //! Real-time: Earworm Meter as the host calls it.
 
 pub mod editor;
+mod listener;
 pub mod params;
 pub mod shared;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use nice_plug::prelude::*;
 use nice_plug_egui::EguiEditor;
 
+use rtrb::{Producer, RingBuffer};
+
 use self::editor::MeterApp;
+use self::listener::Listener;
 use self::params::MeterParams;
-use self::shared::MeterShared;
+use self::shared::{Hearing, MeterShared};
+use super::crew::{Crew, Seat};
+use crate::spectrum::{COLUMN_SECONDS, Stft};
+
+/// Listens for all Meters of the process.
+static CREW: Crew = Crew::new("earworm-meter");
+
+/// Frames that the ring to the listener holds: over three seconds, far longer than a reading takes, and
+/// than a round through 64 Meters.
+const RING_FRAMES: usize = 48;
+
+/// How long an offline render sleeps between looks at the listener.
+const OFFLINE_NAP: Duration = Duration::from_micros(100);
 
 /// An audio effect that names the genre of what passes through it and leaves every bit as it was.
 pub struct Meter {
     params: Arc<MeterParams>,
     shared: Arc<MeterShared>,
+    /// Both from activation to deactivation.
+    tap: Option<Tap>,
+    seat: Option<Seat>,
+    bypassed: bool,
+    offline: bool,
+}
+
+/// The audio thread's end: samples in, frames out into the ring.
+struct Tap {
+    stft: Stft,
+    frames: Producer<f32>,
+    /// Goes before each frame; a new one tells the listener that time was cut.
+    epoch: f32,
+    /// Frames put into the ring since activation.
+    sent: u64,
+}
+
+impl Tap {
+    /// Takes one sample of the mono mix. True when a frame went out.
+    fn push(&mut self, mono: f32, shared: &MeterShared) -> bool {
+        let Some(power) = self.stft.push(mono) else {
+            return false;
+        };
+        match self.frames.write_chunk_uninit(power.len() + 1) {
+            Ok(chunk) => {
+                chunk.fill_from_iter(std::iter::once(self.epoch).chain(power.iter().copied()));
+                self.sent += 1;
+                true
+            }
+            Err(_) => {
+                shared.dropped_frames.fetch_add(1, Ordering::Relaxed);
+                false
+            }
+        }
+    }
+
+    fn reset(&mut self) {
+        self.stft.reset();
+        // Any value but the last will do, and a float must stay exact.
+        self.epoch = (self.epoch + 1.0) % 65_536.0;
+    }
 }
 
 impl Default for Meter {
     fn default() -> Self {
         let shared = Arc::new(MeterShared::default());
-        Self { params: Arc::new(MeterParams::new(shared.clone())), shared }
+        Self {
+            params: Arc::new(MeterParams::new(shared.clone())),
+            shared,
+            tap: None,
+            seat: None,
+            bypassed: false,
+            offline: false,
+        }
+    }
+}
+
+impl Meter {
+    /// Waits until the listener has taken in every frame: an offline render loses none, and comes out
+    /// the same on every run. Never called in real time.
+    fn wait_for_listener(&self) {
+        let (Some(tap), Some(seat)) = (&self.tap, &self.seat) else {
+            return;
+        };
+        while self.shared.heard_frames.load(Ordering::Acquire) < tap.sent
+            && self.shared.hearing() != Hearing::Failed
+        {
+            seat.nudge();
+            std::thread::sleep(OFFLINE_NAP);
+        }
     }
 }
 
@@ -58,13 +140,85 @@ impl Plugin for Meter {
         editor::editor(self.params.clone(), self.shared.clone())
     }
 
+    fn activate(
+        &mut self,
+        _layout: &AudioIOLayout,
+        config: &BufferConfig,
+        _context: &mut impl ActivateContext<Self>,
+    ) -> bool {
+        self.deactivate();
+        let stft = Stft::new(config.sample_rate);
+        let bins = stft.bins();
+        let (producer, consumer) = RingBuffer::new(RING_FRAMES * (bins + 1));
+        let shared = &self.shared;
+        shared.dropped_frames.store(0, Ordering::Relaxed);
+        shared.heard_frames.store(0, Ordering::Relaxed);
+        shared.sample_rate.store(config.sample_rate, Ordering::Relaxed);
+        shared.column_seconds.store(COLUMN_SECONDS as f32, Ordering::Relaxed);
+        shared.set_fault(None);
+        shared.set_hearing(Hearing::Listening);
+        let listener =
+            Listener::new(self.params.clone(), shared.clone(), consumer, bins, config.sample_rate);
+        match CREW.hire(listener) {
+            Ok(seat) => self.seat = Some(seat),
+            Err(error) => {
+                // The audio passes all the same; the editor says why nothing is heard.
+                shared.set_fault(Some(format!("no thread to listen on: {error}")));
+                shared.set_hearing(Hearing::Failed);
+            }
+        }
+        self.tap = Some(Tap { stft, frames: producer, epoch: 0.0, sent: 0 });
+        self.offline = config.process_mode == ProcessMode::Offline;
+        true
+    }
+
+    fn reset(&mut self) {
+        if let Some(tap) = &mut self.tap {
+            tap.reset();
+        }
+    }
+
     fn process(
         &mut self,
-        _buffer: &mut Buffer,
+        buffer: &mut Buffer,
         _aux: &mut AuxiliaryBuffers,
         _context: &mut impl ProcessContext<Self>,
     ) -> ProcessStatus {
+        // The framework has copied the input to the output; nothing here writes to it.
+        let bypassed = self.params.bypass.value();
+        if let Some(tap) = &mut self.tap {
+            if self.bypassed && !bypassed {
+                tap.reset();
+            }
+            if !bypassed {
+                let mut sent = false;
+                match buffer.as_slice_immutable() {
+                    [mono] => {
+                        for &sample in mono.iter() {
+                            sent |= tap.push(sample, &self.shared);
+                        }
+                    }
+                    [left, right, ..] => {
+                        for (left, right) in left.iter().zip(right.iter()) {
+                            sent |= tap.push(0.5 * (left + right), &self.shared);
+                        }
+                    }
+                    [] => {}
+                }
+                if sent && self.offline {
+                    self.wait_for_listener();
+                }
+            }
+        }
+        self.bypassed = bypassed;
         ProcessStatus::Normal
+    }
+
+    fn deactivate(&mut self) {
+        self.seat = None;
+        self.tap = None;
+        self.shared.load.store(0.0, Ordering::Relaxed);
+        self.shared.set_hearing(Hearing::Asleep);
     }
 }
 

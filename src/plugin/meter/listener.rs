@@ -1,0 +1,232 @@
+//! Worker: takes the Meter's frames in and publishes what they sound like.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rtrb::Consumer;
+
+use super::params::MeterParams;
+use super::shared::{COLUMNS, Evidence, GENRES, Hearing, MeterShared};
+use crate::genre::{Ear, GenreError, Network, Reading, State};
+use crate::plugin::crew::Job;
+use crate::spectrum::{BANDS, COLUMN_SECONDS, MelBank, decibels};
+
+/// Columns from one reading to the next: about a third of a second.
+const READING_EVERY: u32 = 4;
+
+/// After this long without a column the last reading is brought up to date.
+const SETTLED: Duration = Duration::from_millis(150);
+
+/// The least decibels under the loudest place that the picture shows.
+const FLOOR: f32 = -80.0;
+
+/// One Meter's listener, a job of the Meters' crew.
+pub struct Listener {
+    params: Arc<MeterParams>,
+    shared: Arc<MeterShared>,
+    /// Frames as the audio thread packs them: an epoch, then the powers.
+    frames: Consumer<f32>,
+    frame: Vec<f32>,
+    bank: MelBank,
+    sample_rate: f32,
+    /// Made by the first call: loading the weights is not for the thread that activates.
+    ear: Option<Ear>,
+    epoch: f32,
+    /// Mel columns in dB, the newest last.
+    columns: VecDeque<[f32; BANDS]>,
+    drawn: u64,
+    since_reading: u32,
+    last_column: Instant,
+    broken: bool,
+}
+
+impl Listener {
+    /// A listener for frames of `bins` powers at `sample_rate`, in hertz.
+    pub fn new(
+        params: Arc<MeterParams>,
+        shared: Arc<MeterShared>,
+        frames: Consumer<f32>,
+        bins: usize,
+        sample_rate: f32,
+    ) -> Self {
+        Self {
+            params,
+            shared,
+            frames,
+            frame: vec![0.0; bins + 1],
+            bank: MelBank::new(sample_rate),
+            sample_rate,
+            ear: None,
+            epoch: 0.0,
+            columns: VecDeque::with_capacity(COLUMNS),
+            drawn: 0,
+            since_reading: 0,
+            last_column: Instant::now(),
+            broken: false,
+        }
+    }
+
+    fn listen(&mut self, dismissed: &AtomicBool) -> Result<(), GenreError> {
+        if self.ear.is_none() {
+            self.ear = Some(Ear::new(Network::embedded()?, self.sample_rate));
+            self.shared.set_hearing(Hearing::Listening);
+        }
+        let began = Instant::now();
+        let mut taken = 0;
+        while !dismissed.load(Ordering::Acquire) && self.take_frame() {
+            taken += 1;
+            // One reading for each so many frames, however fast they come: offline the host waits for us,
+            // and a render is the same on every run.
+            if self.since_reading >= READING_EVERY && (self.frames.is_empty() || !self.behind()) {
+                self.read_ear()?;
+            }
+            // Last, so that whoever waits for this count finds the reading published.
+            self.shared.heard_frames.fetch_add(1, Ordering::Release);
+        }
+        if taken > 0 {
+            self.last_column = Instant::now();
+            if self.shared.watched.load(Ordering::Relaxed) {
+                self.draw();
+            }
+            let audio = f64::from(taken) * COLUMN_SECONDS;
+            let load = (began.elapsed().as_secs_f64() / audio) as f32;
+            let before = self.shared.load.load(Ordering::Relaxed);
+            self.shared.load.store(before + 0.1 * (load - before), Ordering::Relaxed);
+        } else if self.since_reading > 0 && self.last_column.elapsed() > SETTLED {
+            self.read_ear()?;
+        }
+        if self.params.bypass.value() {
+            self.shared.set_hearing(Hearing::Asleep);
+        }
+        Ok(())
+    }
+
+    /// Whether so much lies in the ring that readings should be left out to catch up.
+    fn behind(&self) -> bool {
+        self.frames.slots() > 2 * READING_EVERY as usize * self.frame.len()
+    }
+
+    fn take_frame(&mut self) -> bool {
+        let Ok(chunk) = self.frames.read_chunk(self.frame.len()) else {
+            return false;
+        };
+        for (value, taken) in self.frame.iter_mut().zip(chunk) {
+            *value = taken;
+        }
+        let Some((&epoch, powers)) = self.frame.split_first() else {
+            return false;
+        };
+        if epoch != self.epoch {
+            self.epoch = epoch;
+            self.columns.clear();
+            self.since_reading = 0;
+            if let Some(ear) = &mut self.ear {
+                ear.reset();
+            }
+        }
+        let mut column = [0.0; BANDS];
+        self.bank.apply(powers, &mut column);
+        let column = column.map(decibels);
+        if self.columns.len() == COLUMNS {
+            self.columns.pop_front();
+        }
+        self.columns.push_back(column);
+        self.drawn += 1;
+        if let Some(ear) = &mut self.ear {
+            ear.push_mel(column);
+        }
+        self.since_reading += 1;
+        true
+    }
+
+    fn read_ear(&mut self) -> Result<(), GenreError> {
+        let Some(ear) = &mut self.ear else {
+            return Ok(());
+        };
+        let window = (f64::from(self.params.window.value()) / COLUMN_SECONDS) as usize;
+        let longest = (30.0 / COLUMN_SECONDS) as usize;
+        if window < longest {
+            // The ear keeps 30 s; a shorter window is what it hears of the last columns alone.
+            ear.reset();
+            let first = self.columns.len().saturating_sub(window);
+            for column in self.columns.iter().skip(first) {
+                ear.push_mel(*column);
+            }
+        }
+        let reading = ear.listen()?;
+        self.publish(reading);
+        Ok(())
+    }
+
+    fn publish(&mut self, reading: Reading) {
+        let elapsed = f64::from(std::mem::take(&mut self.since_reading)) * COLUMN_SECONDS;
+        let hearing = match reading.state {
+            State::Listening => Hearing::Listening,
+            State::Silence => Hearing::Silence,
+            State::Unsure => Hearing::Unsure,
+            State::Heard => Hearing::Heard,
+        };
+        let response = f64::from(self.params.response.value());
+        let step = if response > 0.0 { 1.0 - (-elapsed / response).exp() } else { 1.0 } as f32;
+        if matches!(hearing, Hearing::Unsure | Hearing::Heard) {
+            for genre in 0..GENRES {
+                let p = reading.probabilities[genre];
+                self.shared.probabilities[genre].store(p, Ordering::Relaxed);
+                let shown = &self.shared.shown[genre];
+                let before = shown.load(Ordering::Relaxed);
+                shown.store(before + step * (p - before), Ordering::Relaxed);
+            }
+        }
+        self.shared.set_hearing(hearing);
+        let genre = reading.likeliest();
+        self.shared.picture().map = reading.map.map(|map| Evidence {
+            genre,
+            bands: map.bands,
+            columns: map.columns,
+            strength: map.values,
+            seconds: map.seconds,
+        });
+        self.shared.readings.fetch_add(1, Ordering::Release);
+    }
+
+    fn draw(&self) {
+        let loudest = self
+            .columns
+            .iter()
+            .flatten()
+            .fold(f32::NEG_INFINITY, |loudest, &value| loudest.max(value));
+        let mut picture = self.shared.picture();
+        picture.columns.clear();
+        picture.columns.extend(
+            self.columns.iter().map(|column| column.map(|value| (value - loudest).max(FLOOR))),
+        );
+        picture.drawn = self.drawn;
+    }
+
+    fn fail(&mut self, why: String) {
+        self.broken = true;
+        self.ear = None;
+        self.shared.set_fault(Some(why));
+        self.shared.set_hearing(Hearing::Failed);
+    }
+}
+
+impl Job for Listener {
+    fn work(&mut self, dismissed: &AtomicBool) {
+        if self.broken {
+            // Nobody will hear them; the ring must not fill and count as dropped.
+            let heard = self.frames.slots() / self.frame.len();
+            if let Ok(chunk) = self.frames.read_chunk(heard * self.frame.len()) {
+                chunk.commit_all();
+            }
+        } else if let Err(error) = self.listen(dismissed) {
+            self.fail(error.to_string());
+        }
+    }
+
+    fn failed(&mut self, why: &str) {
+        self.fail(format!("the genre network stopped unexpectedly: {why}"));
+    }
+}
