@@ -23,4 +23,7 @@ pub use model::{
 };
 pub use performance::{PPQ, PerformOptions, Performance, perform};
 pub use read::{decode, read};
+pub(crate) use transpose::at_place;
+pub use transpose::transpose;
+pub use write::{write, write_book};
 pub use resolve::WrittenBar;

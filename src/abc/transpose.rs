@@ -1,1 +1,273 @@
-//! Core: a tune moved by an interval, with a sensible key signature.
+//! Core: tunes moved to another key.
+
+use super::model::Note;
+use super::{
+    Accidental, Attached, Change, Element, ElementKind, Field, Key, Mode, Pitch, Step, Tune, Voice,
+};
+
+/// A tune moved by so many semitones: its notes, keys and chord symbols.
+///
+/// The new key signature has at most six accidentals and the old mode; each note keeps its degree of the scale,
+/// so accidentals are respelled with it. Whole octaves keep the key as it is. Percussion is left alone.
+pub fn transpose(tune: &Tune, semitones: i8) -> Tune {
+    let mut moved = tune.clone();
+    if semitones == 0 {
+        return moved;
+    }
+    let shift = Shift::new(semitones, &tune.key);
+    for field in &mut moved.header {
+        shift.field(field);
+    }
+    moved.key = shift.key(&tune.key);
+    let mut intended = Vec::new();
+    for voice in &mut moved.voices {
+        let sounding = if is_percussion(voice) { None } else { Some(shift) };
+        for element in &mut voice.elements {
+            if let (ElementKind::Field(field), Some(shift)) = (&mut element.kind, sounding) {
+                shift.field(field);
+            }
+            if let (Some(attached), Some(shift)) = (&mut element.attached, sounding) {
+                shift.chord_symbols(attached);
+            }
+            notes(element, &mut |note| {
+                if let Some(shift) = sounding {
+                    shift.note(note);
+                }
+                intended.push(note.alteration);
+            });
+        }
+    }
+    moved.resolve();
+    make_explicit(&mut moved, &intended);
+    moved
+}
+
+/// Gives an accidental to each note that would not read as intended without one: respelled notes and those after
+/// them, and all in a key without signature. One that is given may change what its bar's other notes
+/// read as, and so on; none is ever taken, so this ends.
+fn make_explicit(tune: &mut Tune, intended: &[i8]) {
+    loop {
+        let mut changed = false;
+        let mut intended = intended.iter();
+        for voice in &mut tune.voices {
+            for element in &mut voice.elements {
+                notes(element, &mut |note| {
+                    let Some(&intended) = intended.next() else { return };
+                    if note.alteration != intended && note.pitch.accidental.is_none() {
+                        note.pitch.accidental = Accidental::from_semitones(intended);
+                        changed |= note.pitch.accidental.is_some();
+                    }
+                });
+            }
+        }
+        if !changed {
+            return;
+        }
+        tune.resolve();
+    }
+}
+
+fn is_percussion(voice: &Voice) -> bool {
+    let clef = voice.clef.name.as_deref().unwrap_or_default();
+    clef.starts_with("perc")
+        || voice.elements.iter().any(|element| {
+            matches!(&element.kind, ElementKind::Field(field)
+                if matches!(&field.change, Change::Midi(words) if words[..] == ["channel", "10"]))
+        })
+}
+
+/// Every note of an element, grace notes first.
+fn notes(element: &mut Element, each: &mut dyn FnMut(&mut Note)) {
+    if let Some(grace) = element.attached.as_mut().and_then(|a| a.grace.as_mut()) {
+        grace.notes.iter_mut().flatten().for_each(&mut *each);
+    }
+    match &mut element.kind {
+        ElementKind::Note(note) => each(note),
+        ElementKind::Chord(chord) => chord.notes.iter_mut().for_each(each),
+        _ => {}
+    }
+}
+
+/// How far everything moves.
+#[derive(Clone, Copy)]
+struct Shift {
+    semitones: i8,
+    /// The same on the line of fifths, where seven places are a sharp.
+    fifths: i8,
+}
+
+/// The place of a pitch class on the line of fifths: C is 0, G is 1, F is -1, F sharp is 6.
+fn place(step: Step, alteration: i8) -> i8 {
+    let natural = [0, 2, 4, -1, 1, 3, 5][step as usize];
+    natural + 7 * alteration
+}
+
+/// The step and the alteration in semitones of a place on the line of fifths.
+pub(crate) fn at_place(place: i8) -> (Step, i8) {
+    const LINE: [Step; 7] = [Step::F, Step::C, Step::G, Step::D, Step::A, Step::E, Step::B];
+    (LINE[(place + 1).rem_euclid(7) as usize], (place + 1).div_euclid(7))
+}
+
+/// The spelling of a place with at most so many sharps or flats.
+fn spelled(place: i8, most: i8) -> (Step, i8) {
+    let mut place = place;
+    while at_place(place).1 > most {
+        place -= 12;
+    }
+    while at_place(place).1 < -most {
+        place += 12;
+    }
+    at_place(place)
+}
+
+impl Shift {
+    fn new(semitones: i8, key: &Key) -> Self {
+        let fifths = (i16::from(semitones) * 7).rem_euclid(12) as i8;
+        if fifths == 0 {
+            return Self { semitones, fifths };
+        }
+        let old = key.fifths();
+        let best = [fifths - 24, fifths - 12, fifths, fifths + 12]
+            .into_iter()
+            // Six sharps or six flats: what the key had before, else sharps.
+            .min_by_key(|by| ((old + by).abs(), (old + by < 0) != (old < 0)))
+            .unwrap_or(fifths);
+        Self { semitones, fifths: best }
+    }
+
+    /// The shift for a key in the tune: the tune's own, unless that gives more than seven accidentals.
+    fn for_key(self, key: &Key) -> Self {
+        if (key.fifths() + self.fifths).abs() <= 7 { self } else { Self::new(self.semitones, key) }
+    }
+
+    fn key(self, key: &Key) -> Key {
+        let shift = self.for_key(key);
+        let mut moved = key.clone();
+        if shift.fifths == 0 {
+            return moved;
+        }
+        if moved.bagpipe.take().is_some() {
+            // The pipes' scale, that of A Mixolydian, on another tonic.
+            moved.tonic = Some((Step::A, 0));
+            moved.mode = Mode::Mixolydian;
+        }
+        if let Some((step, accidental)) = moved.tonic {
+            moved.tonic = Some(spelled(place(step, accidental) + shift.fifths, 1));
+        }
+        for (step, accidental) in &mut moved.accidentals {
+            let (new, alteration) = spelled(place(*step, accidental.semitones()) + shift.fifths, 2);
+            *step = new;
+            if let Some(accidental_there) = Accidental::from_semitones(alteration) {
+                *accidental = accidental_there;
+            }
+        }
+        moved
+    }
+
+    fn field(self, field: &mut Field) {
+        let Change::Key(Some(key), _) = &mut field.change else {
+            return;
+        };
+        let moved = self.key(key);
+        if moved == *key {
+            return;
+        }
+        let words = Key::read_prefix(&field.text).map_or("", |(_, words)| words.trim());
+        field.text = format!("{moved} {words}").trim_end().to_owned();
+        *key = moved;
+    }
+
+    fn note(self, note: &mut Note) {
+        let sounding = (i16::from(note.pitch.octave) + 1) * 12
+            + i16::from(note.pitch.step.semitones())
+            + i16::from(note.alteration)
+            + i16::from(self.semitones);
+        let (step, alteration) = spelled(place(note.pitch.step, note.alteration) + self.fifths, 2);
+        let natural = sounding - i16::from(alteration) - i16::from(step.semitones());
+        // The reader's range; what is beyond it can't be written.
+        let octave = (natural.div_euclid(12) - 1).clamp(-1, 10) as i8;
+        note.pitch = Pitch {
+            step,
+            octave,
+            accidental: match note.pitch.accidental {
+                None => None,
+                // A microtone goes with its note; its plain part is spelled anew only where it was plain.
+                Some(Accidental::Microtone { .. }) => note.pitch.accidental,
+                Some(_) => Accidental::from_semitones(alteration),
+            },
+        };
+        note.alteration = alteration;
+    }
+
+    fn chord_symbols(self, attached: &mut Attached) {
+        for symbol in &mut attached.chord_symbols {
+            if let Some(moved) = self.chord_symbol(symbol) {
+                *symbol = moved;
+            }
+        }
+    }
+
+    /// `F#m7/C#` moved; `None` where the text is no chord symbol, such as `Fine`.
+    fn chord_symbol(self, symbol: &str) -> Option<String> {
+        let (chord, bass) = match symbol.split_once('/') {
+            Some((chord, bass)) => (chord, Some(bass)),
+            None => (symbol, None),
+        };
+        let open = chord.len() - chord.trim_start_matches(['(', ' ']).len();
+        let (root, kind) = self.root(&chord[open..])?;
+        if !is_chord_kind(kind) {
+            return None;
+        }
+        let mut moved = format!("{}{root}{kind}", &chord[..open]);
+        if let Some(bass) = bass {
+            moved.push('/');
+            match self.root(bass) {
+                Some((root, rest)) => {
+                    if bass.starts_with(|c: char| c.is_ascii_lowercase()) {
+                        moved.push_str(&root.to_ascii_lowercase());
+                    } else {
+                        moved.push_str(&root);
+                    }
+                    moved.push_str(rest);
+                }
+                None => moved.push_str(bass),
+            }
+        }
+        Some(moved)
+    }
+
+    /// The root at the start of a text, moved, and what follows it.
+    fn root(self, text: &str) -> Option<(String, &str)> {
+        let letter = text.chars().next().filter(char::is_ascii)?;
+        let step = Step::from_letter(letter)?;
+        let rest = &text[1..];
+        let (alteration, rest) = if let Some(rest) = rest.strip_prefix(['#', '♯']) {
+            (1, rest)
+        } else if let Some(rest) = rest.strip_prefix(['b', '♭']) {
+            (-1, rest)
+        } else {
+            (0, rest)
+        };
+        let (step, alteration) = spelled(place(step, alteration) + self.fifths, 1);
+        let mark = ["b", "", "#"][(alteration + 1) as usize];
+        Some((format!("{}{mark}", step.letter()), rest))
+    }
+}
+
+/// Whether what follows a root is the kind of a chord (§4.18), and not the rest of a word.
+fn is_chord_kind(kind: &str) -> bool {
+    const PARTS: [&str; 14] = [
+        "maj", "Maj", "min", "dim", "aug", "sus", "add", "alt", "omit", "no", "ma", "mi", "m", "M",
+    ];
+    let mut rest = kind;
+    while let Some(c) = rest.chars().next() {
+        if let Some(part) = PARTS.iter().find(|part| rest.starts_with(**part)) {
+            rest = &rest[part.len()..];
+        } else if c.is_ascii_digit() || "#b♯♭+-°oøØ∆Δ^(), ".contains(c) {
+            rest = &rest[c.len_utf8()..];
+        } else {
+            return false;
+        }
+    }
+    true
+}

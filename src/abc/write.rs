@@ -1,1 +1,431 @@
-//! Core: a tune back to ABC text that reads as the same tune.
+//! Core: tunes as ABC text (ABC 2.1), such that reading it gives the same tunes.
+
+use super::model::Note;
+use super::{
+    Accidental, AnnotationPlace, Attached, Bar, BarLine, Chord, Clef, Element, ElementKind, Ending,
+    Field, Grace, Length, LineBreak, Pitch, Tie, Tune, Tunebook, Voice,
+};
+use std::fmt::Write;
+
+/// A tune as ABC text that reads back as the same tune.
+///
+/// What the tune has from its file header is written into its own, so that it stands alone. Macros (m:) are
+/// written out where they were used. Layout that means nothing (runs of spaces, comments, continued lines) is
+/// not kept; each voice's music is written in one piece.
+///
+/// ```
+/// let text = "X:1\nT:Scale\nM:4/4\nL:1/4\nK:Dmix\nDEFG|A3/2B/c2|]\n";
+/// assert_eq!(earworm::abc::write(&earworm::abc::read(text).tunes[0]), text);
+/// ```
+pub fn write(tune: &Tune) -> String {
+    let mut sheet = Sheet::default();
+    sheet.tune(tune, &tune.inherited);
+    sheet.text
+}
+
+/// A whole tunebook as ABC text: its file header once, then each tune, an empty line between them.
+pub fn write_book(book: &Tunebook) -> String {
+    let mut sheet = Sheet::default();
+    for field in &book.header {
+        sheet.field(field);
+    }
+    for tune in &book.tunes {
+        if !sheet.text.is_empty() {
+            sheet.text.push('\n');
+        }
+        sheet.tune(tune, &[]);
+    }
+    sheet.text
+}
+
+#[derive(Default)]
+struct Sheet {
+    text: String,
+    /// Whether the text ends in music whose line has not ended.
+    in_line: bool,
+    /// `!` is a line break here (I:linebreak !), so decorations stand between `+`.
+    exclamation_breaks: bool,
+    /// Lines' ends are no line breaks here (I:linebreak without <EOL>).
+    ends_break_no_line: bool,
+}
+
+impl Sheet {
+    fn tune(&mut self, tune: &Tune, inherited: &[Field]) {
+        self.in_line = false;
+        self.exclamation_breaks = false;
+        self.ends_break_no_line = false;
+        let header_start = self.text.len();
+        if tune.header.iter().all(|field| field.letter != 'X') {
+            let _ = writeln!(self.text, "X:{}", tune.reference.max(1));
+        }
+        // The file header's fields go before the tune's own, that may change what they say, but X: and
+        // T: are first in any tune (§3.1.1, §3.1.2).
+        let titles =
+            tune.header.iter().take_while(|field| matches!(field.letter, 'X' | 'T')).count();
+        let (titles, rest) = tune.header.split_at(titles);
+        for field in titles.iter().chain(inherited).chain(rest) {
+            self.field(field);
+        }
+        if tune.header.last().is_none_or(|field| field.letter != 'K') {
+            let _ = writeln!(self.text, "K:{}", tune.key);
+        }
+        // What the header says of voices need not be said again.
+        let known = if tune.voices.len() > 1 {
+            super::read(&self.text[header_start..])
+                .tunes
+                .pop()
+                .map_or_else(Vec::new, |header| header.voices)
+        } else {
+            Vec::new()
+        };
+        for voice in &tune.voices {
+            if !voice.id.is_empty() {
+                let said = known.iter().any(|known| {
+                    (&known.id, &known.properties, &known.clef)
+                        == (&voice.id, &voice.properties, &voice.clef)
+                });
+                if tune.voices.len() > 1 || !voice.elements.is_empty() && !said {
+                    self.voice(voice, !said);
+                }
+            }
+            self.elements(&voice.elements);
+        }
+    }
+
+    /// A field or directive on a line of its own.
+    fn field(&mut self, field: &Field) {
+        self.follow(field);
+        match field.letter {
+            // Its music stands where it was used.
+            'm' => {}
+            '%' => {
+                let _ = writeln!(self.text, "%%{}", field.text);
+                // A block's text is not kept, and an open block would swallow the tune.
+                let word = field.text.split_whitespace().next().unwrap_or_default();
+                if let Some(block @ ("text" | "ps" | "svg" | "ml" | "js" | "css")) =
+                    word.strip_prefix("begin")
+                {
+                    let _ = writeln!(self.text, "%%end{block}");
+                }
+            }
+            letter => {
+                let _ = writeln!(self.text, "{letter}:{}", field.text);
+            }
+        }
+    }
+
+    /// Takes note of what changes how the music after it is read.
+    fn follow(&mut self, field: &Field) {
+        if !matches!(field.letter, 'I' | '%') {
+            return;
+        }
+        let mut words = field.text.split_whitespace();
+        match words.next() {
+            Some("linebreak") => {
+                let words: Vec<&str> = words.collect();
+                self.exclamation_breaks = words.contains(&"!");
+                self.ends_break_no_line = !words.contains(&"<EOL>");
+            }
+            Some("decoration") if words.next() == Some("+") => self.exclamation_breaks = true,
+            _ => {}
+        }
+    }
+
+    fn voice(&mut self, voice: &Voice, with_properties: bool) {
+        let _ = write!(self.text, "V:{}", voice.id);
+        if with_properties {
+            let Clef { name, middle, transpose, octave, staff_lines } = &voice.clef;
+            let mut property = |name: &str, value: Option<String>| {
+                if let Some(value) = value {
+                    let quoted = value.is_empty() || value.contains(char::is_whitespace);
+                    let mark = if quoted { "\"" } else { "" };
+                    let _ = write!(self.text, " {name}={mark}{value}{mark}");
+                }
+            };
+            property("clef", name.clone());
+            property("middle", middle.clone());
+            property("transpose", transpose.map(|n| n.to_string()));
+            property("octave", octave.map(|n| n.to_string()));
+            property("stafflines", staff_lines.map(|n| n.to_string()));
+            for (name, value) in &voice.properties {
+                property(name, Some(value.clone()));
+            }
+        }
+        self.text.push('\n');
+    }
+
+    fn elements(&mut self, elements: &[Element]) {
+        for (index, element) in elements.iter().enumerate() {
+            let next = elements.get(index + 1).map(|next| &next.kind);
+            self.element(element, elements, index, next);
+        }
+        if self.in_line {
+            // The last line was continued, and nothing came: so it must be again.
+            let broken = matches!(elements.last().map(|e| &e.kind), Some(ElementKind::BeamBreak));
+            if broken && !self.ends_break_no_line {
+                self.text.push('\\');
+            }
+            self.end_line();
+        }
+    }
+
+    fn end_line(&mut self) {
+        self.text.push('\n');
+        self.in_line = false;
+    }
+
+    fn element(
+        &mut self,
+        element: &Element,
+        all: &[Element],
+        index: usize,
+        next: Option<&ElementKind>,
+    ) {
+        match &element.kind {
+            // What waited for a note that never came was written before the line's end.
+            ElementKind::Spacer(Length::ZERO) => {
+                let before = index.checked_sub(1).map(|before| &all[before].kind);
+                if before != Some(&ElementKind::LineBreak(LineBreak::EndOfLine)) {
+                    self.attached(element.attached.as_deref());
+                    self.in_line = true;
+                }
+                return;
+            }
+            ElementKind::LineBreak(LineBreak::EndOfLine) => {
+                if let Some(ElementKind::Spacer(Length::ZERO)) = next {
+                    self.attached(all[index + 1].attached.as_deref());
+                    self.in_line = true;
+                }
+                if !self.in_line {
+                    // A line with nothing but a comment; an empty one would end the tune.
+                    self.text.push_str(" %");
+                }
+                self.end_line();
+                return;
+            }
+            ElementKind::Field(field) if !field.inline => {
+                if self.in_line {
+                    if !self.ends_break_no_line {
+                        self.text.push('\\');
+                    }
+                    self.end_line();
+                }
+                self.field(field);
+                return;
+            }
+            _ => {}
+        }
+        self.in_line = true;
+        self.attached(element.attached.as_deref());
+        match &element.kind {
+            ElementKind::Note(note) => self.note(note),
+            ElementKind::Chord(chord) => self.chord(chord),
+            ElementKind::Rest(rest) => {
+                self.text.push(if rest.invisible { 'x' } else { 'z' });
+                self.length(rest.length);
+            }
+            ElementKind::BarsRest { bars, invisible } => {
+                self.text.push(if *invisible { 'X' } else { 'Z' });
+                if *bars != 1 {
+                    let _ = write!(self.text, "{bars}");
+                }
+            }
+            ElementKind::Spacer(width) => {
+                self.text.push('y');
+                self.length(*width);
+            }
+            ElementKind::BeamBreak => {
+                // Before a line's end spaces mean nothing; there the break is a continued line.
+                if !matches!(next, None | Some(ElementKind::BeamBreak))
+                    && !matches!(next, Some(ElementKind::Field(field)) if !field.inline)
+                {
+                    self.text.push(' ');
+                }
+            }
+            ElementKind::Broken(marks) => {
+                let mark = if *marks > 0 { '>' } else { '<' };
+                (0..marks.unsigned_abs()).for_each(|_| self.text.push(mark));
+            }
+            ElementKind::Tuplet { p, q, r } => {
+                // (3 alone means the same in every metre.
+                if (*p, *q, *r) == (3, 2, 3) {
+                    self.text.push_str("(3");
+                } else {
+                    let _ = write!(self.text, "({p}:{q}:{r}");
+                }
+            }
+            ElementKind::SlurStart { dotted } => {
+                self.text.push_str(if *dotted { ".(" } else { "(" })
+            }
+            ElementKind::SlurEnd => self.text.push(')'),
+            ElementKind::Bar(bar) => {
+                let before = index.checked_sub(1).map(|before| &all[before].kind);
+                if let Some(ElementKind::Bar(before)) = before
+                    && would_merge(before, bar)
+                {
+                    self.text.push(' ');
+                }
+                self.bar(bar);
+            }
+            ElementKind::Ending(ending) => {
+                self.ending(ending);
+                // `["last"A` would be a chord.
+                if !ending.text.is_empty() && !matches!(next, Some(ElementKind::BeamBreak)) {
+                    self.text.push(' ');
+                }
+            }
+            ElementKind::Field(field) => {
+                self.follow(field);
+                let _ = write!(self.text, "[{}:{}]", field.letter, field.text);
+            }
+            ElementKind::Overlay { bars } => (0..*bars).for_each(|_| self.text.push('&')),
+            ElementKind::LineBreak(_) => self.text.push('$'),
+            ElementKind::Unknown(text) => self.text.push_str(text),
+        }
+    }
+
+    fn attached(&mut self, attached: Option<&Attached>) {
+        let Some(attached) = attached else { return };
+        for symbol in &attached.chord_symbols {
+            let _ = write!(self.text, "\"{symbol}\"");
+        }
+        for annotation in &attached.annotations {
+            let place = match annotation.place {
+                AnnotationPlace::Above => '^',
+                AnnotationPlace::Below => '_',
+                AnnotationPlace::Left => '<',
+                AnnotationPlace::Right => '>',
+                AnnotationPlace::Free => '@',
+            };
+            let _ = write!(self.text, "\"{place}{}\"", annotation.text);
+        }
+        if let Some(grace) = &attached.grace {
+            self.grace(grace);
+        }
+        for decoration in &attached.decorations {
+            let mark = if self.exclamation_breaks { '+' } else { '!' };
+            match decoration.letter {
+                Some(letter) => self.text.push(letter),
+                None => {
+                    let _ = write!(self.text, "{mark}{}{mark}", decoration.name);
+                }
+            }
+        }
+    }
+
+    fn grace(&mut self, grace: &Grace) {
+        self.text.push_str(if grace.acciaccatura { "{/" } else { "{" });
+        for chord in &grace.notes {
+            if let [note] = &chord[..] {
+                self.note(note);
+            } else {
+                self.text.push('[');
+                chord.iter().for_each(|note| self.note(note));
+                self.text.push(']');
+            }
+        }
+        self.text.push('}');
+    }
+
+    fn note(&mut self, note: &Note) {
+        self.text.push_str(&pitch(note.pitch));
+        self.length(note.length);
+        self.tie(note.tie);
+    }
+
+    fn chord(&mut self, chord: &Chord) {
+        self.text.push('[');
+        chord.notes.iter().for_each(|note| self.note(note));
+        self.text.push(']');
+        self.length(chord.length);
+        self.tie(chord.tie);
+    }
+
+    fn tie(&mut self, tie: Option<Tie>) {
+        self.text.push_str(match tie {
+            Some(Tie::Solid) => "-",
+            Some(Tie::Dotted) => ".-",
+            None => "",
+        });
+    }
+
+    fn length(&mut self, length: Length) {
+        let _ = match (length.numerator(), length.denominator()) {
+            (1, 1) => Ok(()),
+            (1, 2) => write!(self.text, "/"),
+            (n, 1) => write!(self.text, "{n}"),
+            (1, d) => write!(self.text, "/{d}"),
+            (n, d) => write!(self.text, "{n}/{d}"),
+        };
+    }
+
+    fn bar(&mut self, bar: &Bar) {
+        let Bar { line, repeat_end, repeat_start } = *bar;
+        if (line, repeat_end, repeat_start) == (BarLine::Repeats, 1, 1) {
+            self.text.push_str("::");
+            return;
+        }
+        (0..repeat_end).for_each(|_| self.text.push(':'));
+        self.text.push_str(match line {
+            BarLine::Thin | BarLine::Repeats => "|",
+            BarLine::ThinThin => "||",
+            BarLine::ThinThick => "|]",
+            BarLine::ThickThin => "[|",
+            BarLine::Dotted => ".|",
+            BarLine::Invisible => "[|]",
+        });
+        (0..repeat_start).for_each(|_| self.text.push(':'));
+    }
+
+    fn ending(&mut self, ending: &Ending) {
+        if !ending.text.is_empty() || ending.passes.is_empty() {
+            let _ = write!(self.text, "[\"{}\"", ending.text);
+            return;
+        }
+        let passes: Vec<String> = ending
+            .passes
+            .iter()
+            .map(
+                |&(first, last)| {
+                    if first == last { first.to_string() } else { format!("{first}-{last}") }
+                },
+            )
+            .collect();
+        let _ = write!(self.text, "[{}", passes.join(","));
+    }
+}
+
+/// Whether two bar lines written one after the other would be read as one, or as others.
+fn would_merge(one: &Bar, two: &Bar) -> bool {
+    let simple = one.repeat_start == 0 && two.repeat_end > 0 && two.repeat_start == 0;
+    !simple || matches!(two.line, BarLine::ThickThin | BarLine::Invisible)
+}
+
+/// A pitch as ABC writes it, `^c'` (§4.1, §4.2).
+fn pitch(pitch: Pitch) -> String {
+    let mut text = match pitch.accidental {
+        None => String::new(),
+        Some(Accidental::DoubleFlat) => "__".into(),
+        Some(Accidental::Flat) => "_".into(),
+        Some(Accidental::Natural) => "=".into(),
+        Some(Accidental::Sharp) => "^".into(),
+        Some(Accidental::DoubleSharp) => "^^".into(),
+        Some(Accidental::Microtone { numerator, denominator }) => {
+            let sign = if numerator < 0 { '_' } else { '^' };
+            let numerator = numerator.unsigned_abs();
+            match denominator {
+                1 => format!("{sign}{numerator}"),
+                denominator => format!("{sign}{numerator}/{denominator}"),
+            }
+        }
+    };
+    let letter = pitch.step.letter();
+    if pitch.octave >= 5 {
+        text.push(letter.to_ascii_lowercase());
+        (5..pitch.octave).for_each(|_| text.push('\''));
+    } else {
+        text.push(letter);
+        (pitch.octave..4).for_each(|_| text.push(','));
+    }
+    text
+}

@@ -2,22 +2,7 @@
 
 use super::read::bar_ticks;
 use crate::abc::performance::{Metre, Note};
-use crate::abc::{Key, Mode, PPQ, Step};
-
-/// The steps in the order of the line of fifths; F is the place -1, C is 0.
-const LINE: [Step; 7] = [Step::F, Step::C, Step::G, Step::D, Step::A, Step::E, Step::B];
-
-/// The step and alteration in semitones of a place on the line of fifths (C = 0, G = 1, B flat = -2).
-pub(crate) fn on_line_of_fifths(place: i8) -> (Step, i8) {
-    let from_f = place + 1;
-    (LINE[from_f.rem_euclid(7) as usize], from_f.div_euclid(7))
-}
-
-/// The place of a step and alteration on the line of fifths.
-pub(crate) fn place_of(step: Step, alteration: i8) -> i8 {
-    let natural = LINE.iter().position(|&s| s == step).unwrap_or(1) as i8 - 1;
-    natural + 7 * alteration
-}
+use crate::abc::{Key, Mode, PPQ, at_place};
 
 /// How well each pitch class fits a major and a minor tonic, from the tonic up (C. L. Krumhansl, Cognitive
 /// Foundations of Musical Pitch, 1990, p. 30: the probe-tone ratings).
@@ -78,7 +63,7 @@ pub(crate) fn key(notes: &[Note], given: Option<&Key>) -> Key {
                 _ if fifths == -6 => continue,
                 _ => fifths,
             };
-            let (step, alteration) = on_line_of_fifths(fifths - mode.fifths());
+            let (step, alteration) = at_place(fifths - mode.fifths());
             let tonic = (step.semitones() + alteration).rem_euclid(12) as usize;
             let mut rotated = [0.0; 12];
             for (class, value) in profile(mode).into_iter().enumerate() {
@@ -223,7 +208,7 @@ impl Speller {
         let place = (self.fifths - 3..=self.fifths + 8)
             .find(|&place| (i16::from(place) * 7).rem_euclid(12) == class)
             .unwrap_or(0);
-        let (step, alteration) = on_line_of_fifths(place);
+        let (step, alteration) = at_place(place);
         let natural = i16::from(key) - i16::from(alteration);
         let octave = natural.div_euclid(12) - 1;
         let slot = (octave + 2).clamp(0, 11) as usize;

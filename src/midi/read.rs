@@ -4,7 +4,7 @@ use super::ACCOMPANIMENT;
 use crate::abc::performance::{
     BarStart, ChordStart, KeyStart, MOST_NOTES, MOST_TICKS, Metre, Note, Program, Tempo,
 };
-use crate::abc::{Finding, Key, Mode, PPQ, Performance, Severity};
+use crate::abc::{Finding, Key, Mode, PPQ, Performance, Severity, at_place};
 use midly::{Format, MetaMessage, MidiMessage, Timing, TrackEventKind};
 use std::collections::{HashMap, VecDeque};
 
@@ -342,7 +342,7 @@ impl Reading {
 /// The key of a MIDI key signature.
 fn key_of_signature(fifths: i8, minor: bool) -> Key {
     let mode = if minor { Mode::Minor } else { Mode::Major };
-    let (step, alteration) = super::find::on_line_of_fifths(fifths - mode.fifths());
+    let (step, alteration) = at_place(fifths - mode.fifths());
     Key::new(step, alteration, mode)
 }
 
