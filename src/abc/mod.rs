@@ -24,6 +24,6 @@ pub use model::{
 pub use performance::{PPQ, PerformOptions, Performance, perform};
 pub use read::{decode, read};
 pub(crate) use transpose::at_place;
-pub use transpose::transpose;
-pub use write::{write, write_book};
+pub use transpose::{transpose, transpose_chord_symbol, transpose_key};
+pub use write::{same, write, write_book};
 pub use resolve::WrittenBar;

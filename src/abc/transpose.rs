@@ -42,6 +42,17 @@ pub fn transpose(tune: &Tune, semitones: i8) -> Tune {
     moved
 }
 
+/// A key moved by so many semitones, spelled with at most six accidentals.
+pub fn transpose_key(key: &Key, semitones: i8) -> Key {
+    Shift::new(semitones, key).key(key)
+}
+
+/// A chord symbol of a tune in `key` moved by so many semitones; a text that is none stays as it is.
+pub fn transpose_chord_symbol(symbol: &str, semitones: i8, key: &Key) -> String {
+    let shift = Shift::new(semitones, key);
+    shift.chord_symbol(symbol).unwrap_or_else(|| symbol.to_owned())
+}
+
 /// Gives an accidental to each note that would not read as intended without one: respelled notes and those after
 /// them, and all in a key without signature. One that is given may change what its bar's other notes
 /// read as, and so on; none is ever taken, so this ends.
@@ -270,4 +281,89 @@ fn is_chord_kind(kind: &str) -> bool {
         }
     }
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::abc::{read, write};
+
+    fn moved(head: &str, music: &str, semitones: i8) -> String {
+        let tune = read(&format!("X:1\nT:Move\nM:4/4\nL:1/8\n{head}\n{music}\n")).tunes.remove(0);
+        let text = write(&transpose(&tune, semitones));
+        text.split_once("K:").unwrap().1.to_owned()
+    }
+
+    fn keys(tune: &Tune) -> Vec<i16> {
+        let mut tune = tune.clone();
+        let mut keys = Vec::new();
+        for element in tune.voices.iter_mut().flat_map(|voice| &mut voice.elements) {
+            notes(element, &mut |note| {
+                keys.push(
+                    (i16::from(note.pitch.octave) + 1) * 12
+                        + i16::from(note.pitch.step.semitones())
+                        + i16::from(note.alteration),
+                );
+            });
+        }
+        keys
+    }
+
+    #[test]
+    fn notes_accidentals_and_chords_move_with_the_key_and_keep_the_mode() {
+        assert_eq!(
+            moved("K:Edor", "\"Em\"E^DEF \"A7/C#\"G_BA=c|\"Fine\"E8|", 2),
+            "F#dor\n\"F#m\"F^EFG \"B7/D#\"A=cB=d|\"Fine\"F8|\n"
+        );
+        assert_eq!(moved("K:C", "CDEF|", -1), "B\nB,CDE|\n");
+        assert_eq!(moved("K:G clef=bass", "G,A,|", 5), "C clef=bass\nCD|\n");
+    }
+
+    #[test]
+    fn an_octave_keeps_the_key_as_it_is() {
+        assert_eq!(moved("K:C#", "CDEc|", 12), "C#\ncdec'|\n");
+    }
+
+    #[test]
+    fn without_a_signature_every_moved_note_bears_its_accidental() {
+        assert_eq!(moved("K:none", "CDE|C^C|", 2), "none\nDE^F|D^D|\n");
+    }
+
+    #[test]
+    fn every_note_of_every_key_moves_by_as_many_semitones_with_at_most_six_accidentals() {
+        let music = "CDEF GABc|^C^D^E^F ^G^A^B^c|_C_D_E_F _G_A_B_c|{^f}=c^^d__e[^Fac']2-[^Fac']2|^F-|F G ^^F|";
+        for key in [
+            "C",
+            "G",
+            "Bb",
+            "F#",
+            "Gb",
+            "C#",
+            "Cb",
+            "Amin",
+            "D#min",
+            "Edor",
+            "Bmix",
+            "Fphr",
+            "Ablyd",
+            "Bloc",
+            "HP",
+            "D exp _b ^f",
+        ] {
+            let text =
+                format!("X:1\nT:All\nM:none\nL:1/8\nK:{key}\n{music}\n[K:Eb]CDE|[K:E]CDE|\n");
+            let tune = read(&text).tunes.remove(0);
+            for semitones in -14..=14i8 {
+                let up = transpose(&tune, semitones);
+                let wanted: Vec<i16> =
+                    keys(&tune).iter().map(|key| key + i16::from(semitones)).collect();
+                assert_eq!(keys(&up), wanted, "{key} by {semitones}");
+                // Written and read, too.
+                assert_eq!(keys(&read(&write(&up)).tunes[0]), wanted, "{key} by {semitones}");
+                if semitones % 12 != 0 {
+                    assert!(up.key.fifths().abs() <= 6, "{key} by {semitones}: {}", up.key);
+                }
+            }
+        }
+    }
 }

@@ -397,6 +397,9 @@ impl Sheet {
 
 /// Whether two bar lines written one after the other would be read as one, or as others.
 fn would_merge(one: &Bar, two: &Bar) -> bool {
+    if two.line == BarLine::Dotted {
+        return false;
+    }
     let simple = one.repeat_start == 0 && two.repeat_end > 0 && two.repeat_start == 0;
     !simple || matches!(two.line, BarLine::ThickThin | BarLine::Invisible)
 }
@@ -428,4 +431,107 @@ fn pitch(pitch: Pitch) -> String {
         (pitch.octave..4).for_each(|_| text.push(','));
     }
     text
+}
+
+/// Whether two tunes are the same in all that is heard or engraved: fields, voices and every element, whatever
+/// their places in a text, how white space is laid out, and whether a field stands in the file header or
+/// their own.
+pub fn same(one: &Tune, two: &Tune) -> bool {
+    fn fields(tune: &Tune) -> Vec<(char, &str)> {
+        let all = tune.inherited.iter().chain(&tune.header);
+        let mut fields: Vec<_> = all
+            .filter(|field| field.letter != 'm')
+            .map(|field| (field.letter, field.text.as_str()))
+            .collect();
+        // Only fields of one letter may not change places.
+        fields.sort_by_key(|&(letter, _)| letter);
+        fields
+    }
+    fn placeless(elements: &[Element]) -> Vec<Element> {
+        let mut placeless: Vec<Element> = Vec::with_capacity(elements.len());
+        for element in elements {
+            let mut element = element.clone();
+            element.span = 0..0;
+            if let ElementKind::Field(field) = &mut element.kind {
+                if field.letter == 'm' {
+                    continue;
+                }
+                field.span = 0..0;
+            }
+            let space = element.kind == ElementKind::BeamBreak;
+            if !(space && placeless.last().is_some_and(|last| last.kind == ElementKind::BeamBreak))
+            {
+                placeless.push(element);
+            }
+        }
+        placeless
+    }
+    let header = |tune: &Tune| {
+        (tune.key.clone(), tune.metre.clone(), tune.unit, tune.tempo.clone(), tune.parts.clone())
+    };
+    fields(one) == fields(two)
+        && header(one) == header(two)
+        && one.voices.len() == two.voices.len()
+        && one.voices.iter().zip(&two.voices).all(|(a, b)| {
+            (&a.id, &a.properties, &a.clef) == (&b.id, &b.properties, &b.clef)
+                && placeless(&a.elements) == placeless(&b.elements)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads, writes and reads again; what was written comes back as it was.
+    fn back(text: &str) -> String {
+        let tune = super::super::read(text).tunes.remove(0);
+        let written = write(&tune);
+        let again = super::super::read(&written).tunes.remove(0);
+        assert!(same(&tune, &again), "{text}\nwas written as\n{written}");
+        written
+    }
+
+    #[test]
+    fn every_kind_of_element_reads_back_as_it_was() {
+        for music in [
+            "A,,B,CDc'd''|^F_B=c^^d__e|A2B/c/4d3/2|",
+            "|:AB>cd<e f>>g|1 abc:|2 [ceg]2 z2|]",
+            "(3ABC (5:4:6abcdef (ab)(.(cd)) A-|A2 .-|A|",
+            "{ga}b {/g}c {[ce]d}e \"Am7\"\"^above\"~A.B !trill!c!>!d T(e u)f|",
+            "Z4|X|x2y y3 z/|::CD::EF:|.|G[|]A|[1,3 B:|[2-4 c||",
+            "[M:3/4][K:Dmin]D2F2A2|[Q:1/4=90]d6|[\"last\" d6|]",
+            "C4&E4|[CE]3-[CE]/-|[C2E2G2]4|",
+            "ABc \\\nabc|$def|\nw:la la la\nK:G\nGAB|",
+        ] {
+            back(&format!("X:1\nT:Kinds\nM:4/4\nL:1/8\nK:C\n{music}\n"));
+        }
+    }
+
+    #[test]
+    fn several_voices_keep_their_own_music_and_properties() {
+        let written = back(
+            "X:2\nT:Duet\nM:2/4\nL:1/8\nV:T clef=treble name=\"Tin whistle\"\nV:B clef=bass\nK:G\n\
+             [V:T]GABc|d4|\n[V:B]G,2D2|G,4|\n",
+        );
+        assert_eq!(written.matches("name=\"Tin whistle\"").count(), 1, "{written}");
+    }
+
+    #[test]
+    fn what_the_file_header_says_stands_in_each_tune_written_alone() {
+        let book = super::super::read(
+            "M:6/8\nL:1/16\n\nX:1\nT:One\nK:D\nd2|\n\nX:2\nT:Two\nM:3/4\nK:D\nd2|\n",
+        );
+        let two = write(&book.tunes[1]);
+        let again = super::super::read(&two).tunes.remove(0);
+        assert_eq!((again.metre.to_string(), again.unit), ("3/4".into(), Length::new(1, 16)));
+        let whole = super::super::read(&write_book(&book));
+        assert_eq!(whole.tunes.len(), 2);
+        assert!(book.tunes.iter().zip(&whole.tunes).all(|(a, b)| same(a, b)));
+    }
+
+    #[test]
+    fn a_macro_is_written_out_once() {
+        let written = back("X:1\nT:Macro\nM:4/4\nL:1/8\nm: ~G2 = {A}G{F}G\nK:C\n~G2 AB|\n");
+        assert!(written.contains("{A}G{F}G AB") && !written.contains("m:"), "{written}");
+    }
 }

@@ -1,19 +1,32 @@
 //! Interface: `earworm convert`.
 
-use std::path::PathBuf;
+use std::collections::HashSet;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
-use super::{Outcome, read_file};
+use super::check::no_tune;
+use super::tune_file::{Format, write_abc, write_performance};
+use super::{Outcome, Refusal, for_each, read_file};
+use crate::abc::{self, PerformOptions, Performance, Severity, Tune, Tunebook};
+use crate::midi;
 
 /// What `earworm convert` is told.
 #[derive(clap::Args)]
+#[command(after_help = "\
+An ABC file with several tunes becomes a file for each, its reference number (X:) before the
+extension: `convert book.abc out.mid` writes out-1.mid, out-2.mid, … To .abc they stay together.
+`--tune N` takes the one with that number and writes OUT itself.")]
 pub(crate) struct Options {
     /// The written notes alone: no accompaniment, grace notes or ornaments
     #[arg(long)]
     melody_only: bool,
-    /// Moves every note up, or down where negative
+    /// Moves every note and key by so many semitones, down where negative
     #[arg(long, value_name = "SEMITONES", allow_hyphen_values = true, default_value_t = 0,
           value_parser = clap::value_parser!(i8).range(-48..=48))]
     transpose: i8,
+    /// Takes the tune with this reference number (X:) of several
+    #[arg(long, value_name = "NUMBER")]
+    tune: Option<u32>,
     /// Where to read: .abc or .mid
     #[arg(value_name = "IN")]
     input: PathBuf,
@@ -24,9 +37,175 @@ pub(crate) struct Options {
 
 /// Converts one file.
 pub(crate) fn run(options: Options) -> Outcome {
-    Outcome::from((|| {
-        let _bytes = read_file(&options.input)?;
-        let _ = (options.melody_only, options.transpose, options.output);
-        Ok(Outcome::Done)
-    })())
+    Outcome::from(convert(&options))
+}
+
+fn convert(options: &Options) -> Result<Outcome, Refusal> {
+    let to = Format::of(&options.output)?;
+    let from = Format::of(&options.input)?;
+    let bytes = read_file(&options.input)?;
+    match from {
+        Format::Abc => from_abc(options, &bytes, to),
+        Format::Midi => from_midi(options, &bytes, to),
+        Format::Wav => Err(Refusal::new(
+            options.input.display(),
+            "audio can't be turned into notes",
+            "give an .abc or .mid file",
+        )),
+    }
+}
+
+fn from_abc(options: &Options, bytes: &[u8], to: Format) -> Result<Outcome, Refusal> {
+    let mut book = abc::read(&abc::decode(bytes));
+    warn_of_errors(&options.input, &book);
+    if book.tunes.is_empty() {
+        return Err(no_tune(&options.input));
+    }
+    if let Some(number) = options.tune {
+        let numbers: Vec<u32> = book.tunes.iter().map(|tune| tune.reference).collect();
+        book.tunes.retain(|tune| tune.reference == number);
+        book.tunes.truncate(1);
+        if book.tunes.is_empty() {
+            return Err(Refusal::new(
+                options.input.display(),
+                format!("no tune in it has the number {number}"),
+                format!("it has {}", listed(&numbers)),
+            ));
+        }
+    }
+    if options.transpose != 0 {
+        for tune in &mut book.tunes {
+            *tune = abc::transpose(tune, options.transpose);
+        }
+    }
+    if to == Format::Abc {
+        if options.melody_only {
+            book.tunes.iter_mut().for_each(leave_melody);
+        }
+        // A tune taken out of its book takes along what the book's header says.
+        let text = match &book.tunes[..] {
+            [tune] if options.tune.is_some() => abc::write(tune),
+            _ => abc::write_book(&book),
+        };
+        return write_abc(&options.output, &text).map(|()| Outcome::Done);
+    }
+    let perform_options =
+        if options.melody_only { PerformOptions::melody_only() } else { PerformOptions::default() };
+    if let [tune] = &book.tunes[..] {
+        let performance = abc::perform(tune, &perform_options);
+        return write_performance(&options.output, to, &performance).map(|()| Outcome::Done);
+    }
+    let outputs = numbered(&options.output, &book);
+    // Not an error, but OUT itself won't be there.
+    let _ = writeln!(
+        io::stderr(),
+        "earworm: {}: {} tunes, one file each, from {} to {}",
+        options.input.display(),
+        outputs.len(),
+        outputs.first().map_or("".into(), |path| path.display().to_string()),
+        outputs.last().map_or("".into(), |path| path.display().to_string()),
+    );
+    Ok(for_each(book.tunes.iter().zip(&outputs), |(tune, output)| {
+        let performance = abc::perform(tune, &perform_options);
+        write_performance(output, to, &performance).map(|()| Outcome::Done)
+    }))
+}
+
+/// Up to eight of the numbers in a row.
+fn listed(numbers: &[u32]) -> String {
+    let mut told: Vec<String> = numbers.iter().take(8).map(u32::to_string).collect();
+    if numbers.len() > 8 {
+        told.push(format!("… ({} tunes)", numbers.len()));
+    }
+    told.join(", ")
+}
+
+/// A path for each tune: its reference number before the extension, and a count where numbers repeat.
+fn numbered(output: &Path, book: &Tunebook) -> Vec<PathBuf> {
+    let stem = output.file_stem().unwrap_or_default().to_string_lossy();
+    let extension = output.extension().unwrap_or_default().to_string_lossy();
+    let mut taken = HashSet::new();
+    book.tunes
+        .iter()
+        .map(|tune| {
+            let mut name = format!("{stem}-{}.{extension}", tune.reference);
+            let mut count = 2;
+            while !taken.insert(name.clone()) {
+                name = format!("{stem}-{}-{count}.{extension}", tune.reference);
+                count += 1;
+            }
+            output.with_file_name(name)
+        })
+        .collect()
+}
+
+/// Takes chord symbols, grace notes and decorations off a tune.
+fn leave_melody(tune: &mut Tune) {
+    for element in tune.voices.iter_mut().flat_map(|voice| &mut voice.elements) {
+        if let Some(attached) = &mut element.attached {
+            attached.chord_symbols.clear();
+            attached.decorations.clear();
+            attached.grace = None;
+        }
+    }
+}
+
+/// Says that something in the file could not be read, once, and how to see what.
+fn warn_of_errors(path: &Path, book: &Tunebook) {
+    let errors = book.findings.iter().filter(|f| f.severity == Severity::Error).count();
+    if errors > 0 {
+        let _ = writeln!(
+            io::stderr(),
+            "earworm: {path}: {errors} places could not be read (earworm check {path} lists them)",
+            path = path.display()
+        );
+    }
+}
+
+fn from_midi(options: &Options, bytes: &[u8], to: Format) -> Result<Outcome, Refusal> {
+    if options.tune.is_some() {
+        return Err(Refusal::new("--tune", "a MIDI file holds one tune", "leave the flag out"));
+    }
+    let mut performance = midi::read(bytes)
+        .map_err(|error| Refusal::new(options.input.display(), &error, error.hint()))?;
+    if options.melody_only {
+        performance.notes.retain(|note| !note.accompaniment);
+        performance.chords.clear();
+    }
+    if performance.notes.is_empty() {
+        return Err(Refusal::new(
+            options.input.display(),
+            "there are no notes in it",
+            "check what it is",
+        ));
+    }
+    if options.transpose != 0 {
+        transpose(&mut performance, options.transpose);
+    }
+    write_performance(&options.output, to, &performance).map(|()| Outcome::Done)
+}
+
+/// Moves a performance's notes and key signatures. Percussion stays, and a note that would leave MIDI's range
+/// stays an octave inside it.
+fn transpose(performance: &mut Performance, semitones: i8) {
+    for note in &mut performance.notes {
+        if note.channel == 9 {
+            continue;
+        }
+        let mut key = i16::from(note.key) + i16::from(semitones);
+        while key < 0 {
+            key += 12;
+        }
+        while key > 127 {
+            key -= 12;
+        }
+        note.key = key as u8;
+    }
+    let key = performance.keys.first().map(|start| start.key.clone()).unwrap_or_default();
+    for start in &mut performance.keys {
+        start.key = abc::transpose_key(&start.key, semitones);
+    }
+    for chord in &mut performance.chords {
+        chord.symbol = abc::transpose_chord_symbol(&chord.symbol, semitones, &key);
+    }
 }

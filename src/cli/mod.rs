@@ -8,6 +8,7 @@ mod check;
 mod classify;
 mod convert;
 mod generate;
+mod tune_file;
 
 use std::ffi::OsString;
 use std::fmt::Display;
