@@ -469,7 +469,7 @@ impl Reader {
                         self.clef = sign;
                         self.signature(EventKind::Clef(sign), field.span.clone());
                     }
-                    let new = key.alterations();
+                    let new = key.as_ref().map_or(self.key, |key| key.alterations());
                     if new != self.key {
                         let old = std::mem::replace(&mut self.key, new);
                         self.signature(EventKind::Key(new, old), field.span.clone());

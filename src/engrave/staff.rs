@@ -7,7 +7,7 @@ use super::{
     space::{self, CHORD_SIZE, GRACE, GRACE_STEP, Line, MeasureSpan, TEXT_SIZE},
     text_width,
 };
-use crate::abc::{BarLine, Grace, Length, Tempo};
+use crate::abc::{BarLine, Grace, Tempo};
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -145,21 +145,6 @@ impl Staff<'_> {
             },
             role,
         });
-    }
-
-    fn measures(&self) -> impl Iterator<Item = (usize, &Measure, &MeasureSpan)> {
-        let first = self.line.measures.start;
-        self.line
-            .spans
-            .iter()
-            .enumerate()
-            .filter_map(move |(offset, span)| {
-                let index = first + offset;
-                self.part
-                    .measures
-                    .get(index)
-                    .map(|measure| (index, measure, span))
-            })
     }
 
     fn event(&self, place: Place) -> Option<&Event> {
@@ -435,7 +420,7 @@ impl Staff<'_> {
             .map(|(_, notes, ..)| notes.value.flags())
             .max()
             .unwrap_or(1);
-        let (first, last) = (&points[0], &points[points.len() - 1]);
+        let (first, last) = (points[0], points[points.len() - 1]);
         let run = (last.1.x - first.1.x).max(0.1);
         let rise = last.2 - first.2;
         // Inner notes beyond both ends ask for a level beam; otherwise it leans with the melody, at most a space,
@@ -1667,10 +1652,10 @@ fn dynamic(name: &str) -> Option<Vec<Glyph>> {
     })
 }
 
-/// Kept near the drawing that relies on it: a duration of zero never reaches a stem.
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::abc::Length;
 
     #[test]
     fn a_flat_signature_lies_on_the_lines_that_players_expect_in_every_clef() {

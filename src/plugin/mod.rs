@@ -4,10 +4,14 @@
 //! ([`tunes`]). Nothing heavy happens before a host activates one of them: weights are loaded and
 //! threads are started by the first activation, and both are gone after the last deactivation.
 
+pub mod controls;
 pub mod crew;
+pub mod files;
 pub mod handover;
 pub mod meter;
+pub mod theme;
 pub mod tunes;
+pub mod watch;
 
 pub use meter::Meter;
 pub use tunes::Tunes;

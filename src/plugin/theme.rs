@@ -3,7 +3,7 @@
 //! Every text colour here has a contrast of at least 4.5:1 on the surfaces it is used on (WCAG 2.2, 1.4.3); the
 //! tests at the end measure it.
 
-use nice_plug_egui::egui::{
+use egui::{
     self, Color32, Context, CornerRadius, FontData, FontDefinitions, FontFamily, FontId, Margin,
     Stroke, Style, TextStyle, Theme, Vec2, Visuals,
     style::{HandleShape, ScrollStyle, Selection, WidgetVisuals, Widgets},
@@ -289,6 +289,46 @@ pub fn level(palette: &Palette, level: f32) -> Color32 {
     let at = if palette.dark { at } else { 1.0 - at };
     let colorous::Color { r, g, b } = colorous::MAGMA.eval_continuous(at);
     Color32::from_rgb(r, g, b)
+}
+
+/// The maker's name and the product's, in front of a title bar.
+pub fn wordmark(ui: &mut egui::Ui, palette: &Palette, product: &str) {
+    let (rect, _) = ui.allocate_exact_size(Vec2::new(20.0, 20.0), egui::Sense::hover());
+    mark(ui.painter(), rect, palette.accent);
+    ui.spacing_mut().item_spacing.x = 5.0;
+    let text = |text: &str| egui::RichText::new(text).font(FontId::new(15.0, semibold()));
+    ui.label(text("Earworm").color(palette.text));
+    ui.label(text(product).color(palette.accent));
+}
+
+/// The mark: a worm that rises and falls as a wave does, and a dot for its eye.
+fn mark(painter: &egui::Painter, rect: egui::Rect, colour: Color32) {
+    let at = |x: f32, y: f32| rect.lerp_inside(Vec2::new(x, y));
+    let points = (0..=24)
+        .map(|step| {
+            let x = step as f32 / 24.0;
+            let wave = (x * std::f32::consts::TAU * 1.25).sin();
+            at(0.06 + x * 0.80, 0.52 + wave * 0.26 * (0.55 + 0.45 * x))
+        })
+        .collect();
+    painter.line(points, Stroke::new(3.0, colour));
+    painter.circle_filled(at(0.88, 0.26), 2.6, colour);
+}
+
+/// Changes between the dark and the light theme.
+pub fn theme_switch(ui: &mut egui::Ui) {
+    let dark = ui.ctx().theme() == Theme::Dark;
+    let (label, next) = match dark {
+        true => ("Light", Theme::Light),
+        false => ("Dark", Theme::Dark),
+    };
+    if ui
+        .button(label)
+        .on_hover_text("Changes between the dark and the light theme.")
+        .clicked()
+    {
+        ui.ctx().set_theme(next);
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,114 @@
+//! Interface: a bar for each genre.
+
+use egui::{Align2, FontId, Rect, Sense, Ui, WidgetInfo, pos2, vec2};
+
+use super::super::shared::GENRES;
+use super::genre_name;
+use crate::plugin::theme::{self, BODY, Palette};
+
+/// How long a bar takes to come within 1/e of its value, in seconds.
+const RISE: f32 = 0.09;
+/// How long a row takes to come within 1/e of its place when the order changes.
+const MOVE: f32 = 0.12;
+
+/// The bars as they stand at this moment, on the way to what was last read.
+#[derive(Default)]
+pub(super) struct Bars {
+    length: [f32; GENRES],
+    row: Option<[f32; GENRES]>,
+}
+
+impl Bars {
+    /// Draws them into all the room that is left.
+    pub(super) fn show(
+        &mut self,
+        ui: &mut Ui,
+        palette: &Palette,
+        probabilities: &[f32; GENRES],
+        sorted: bool,
+        bright: bool,
+    ) {
+        let mut order: Vec<usize> = (0..GENRES).collect();
+        if sorted {
+            order.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]).then(a.cmp(&b)));
+        }
+        let mut rank = [0.0; GENRES];
+        for (row, &genre) in order.iter().enumerate() {
+            rank[genre] = row as f32;
+        }
+        let step = ui.input(|input| input.stable_dt).min(0.1);
+        let rows = self.row.get_or_insert(rank);
+        let mut moving = false;
+        let mut approach = |value: &mut f32, target: f32, time: f32, near: f32| {
+            let rest = target - *value;
+            if rest.abs() < near {
+                *value = target;
+            } else {
+                *value += rest * (1.0 - (-step / time).exp());
+                moving = true;
+            }
+        };
+        for genre in 0..GENRES {
+            approach(&mut self.length[genre], probabilities[genre], RISE, 0.002);
+            approach(&mut rows[genre], rank[genre], MOVE, 0.02);
+        }
+        let rows = *rows;
+        let area = ui.available_rect_before_wrap();
+        let height = (area.height() / GENRES as f32).min(30.0);
+        let size = (height * 0.62).clamp(8.5, BODY);
+        let font = FontId::proportional(size);
+        let names = size * 5.6;
+        let numbers = size * 3.1;
+        for genre in 0..GENRES {
+            let top = area.top() + rows[genre] * height;
+            let row = Rect::from_min_size(pos2(area.left(), top), vec2(area.width(), height));
+            let response = ui.interact(row, ui.id().with(("genre", genre)), Sense::hover());
+            let percent = f64::from(probabilities[genre]) * 100.0;
+            response.widget_info(|| {
+                let mut info = WidgetInfo::new(egui::accesskit::Role::Meter);
+                info.label = Some(genre_name(genre).to_owned());
+                info.value = Some(percent.round());
+                info
+            });
+            let painter = ui.painter();
+            let top_genre = order[0] == genre && probabilities[genre] > 0.0;
+            let text = if top_genre { palette.text } else { palette.weak };
+            let middle = row.center().y;
+            painter.text(
+                pos2(row.left(), middle),
+                Align2::LEFT_CENTER,
+                genre_name(genre),
+                font.clone(),
+                text,
+            );
+            let thick = (height * 0.46).clamp(4.0, 12.0);
+            let track = Rect::from_min_max(
+                pos2(row.left() + names, middle - thick / 2.0),
+                pos2(row.right() - numbers, middle + thick / 2.0),
+            );
+            painter.rect_filled(track, thick / 2.0, palette.raised);
+            let length = self.length[genre].clamp(0.0, 1.0);
+            if length > 0.001 {
+                let width = (track.width() * length).max(thick);
+                let bar = Rect::from_min_size(track.min, vec2(width, thick));
+                let mut colour = theme::genre(palette, genre);
+                if !bright {
+                    colour = colour.gamma_multiply(0.45);
+                }
+                painter.rect_filled(bar, thick / 2.0, colour);
+            }
+            painter.text(
+                pos2(row.right(), middle),
+                Align2::RIGHT_CENTER,
+                format!("{:.0} %", length * 100.0),
+                font.clone(),
+                text,
+            );
+            response.on_hover_text(format!("{}: {percent:.1} %", genre_name(genre)));
+        }
+        ui.advance_cursor_after_rect(area);
+        if moving {
+            ui.ctx().request_repaint();
+        }
+    }
+}
