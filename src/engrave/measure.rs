@@ -2,8 +2,8 @@
 
 use super::smufl::{self, Glyph};
 use crate::abc::{
-    Accidental, AnnotationPlace, Attached, Bar, BarLine, Change, Clef, ElementKind, Length,
-    Metre, MetreSign, Step, Tempo, Tune, Voice, model::Note,
+    Accidental, AnnotationPlace, Attached, Bar, BarLine, Change, Clef, ElementKind, Length, Metre,
+    MetreSign, Step, Tempo, Tune, Voice, model::Note,
 };
 use std::ops::Range;
 
@@ -107,10 +107,8 @@ pub(super) struct Value {
 impl Value {
     /// The longest value with at most three dots that is not longer than this many whole notes.
     pub(super) fn of(length: Length) -> Self {
-        let (numerator, denominator) = (
-            u64::from(length.numerator()),
-            u64::from(length.denominator()),
-        );
+        let (numerator, denominator) =
+            (u64::from(length.numerator()), u64::from(length.denominator()));
         let mut power: i8 = -1;
         // 2^-power <= n/d, that is d <= n * 2^power; for the breve 2d <= n.
         let fits = |power: i8| match power {
@@ -156,11 +154,7 @@ pub(super) struct ClefSign {
 
 impl Default for ClefSign {
     fn default() -> Self {
-        Self {
-            glyph: Some(smufl::G_CLEF),
-            line: 2,
-            bottom: 2,
-        }
+        Self { glyph: Some(smufl::G_CLEF), line: 2, bottom: 2 }
     }
 }
 
@@ -173,10 +167,8 @@ impl ClefSign {
         }
         let plain = name.trim_end_matches(['+', '-', '8', '1', '5']);
         let octave = name[plain.len()..].trim_start_matches(char::is_numeric);
-        let digits = plain.len()
-            - plain
-                .trim_end_matches(|letter: char| letter.is_ascii_digit())
-                .len();
+        let digits =
+            plain.len() - plain.trim_end_matches(|letter: char| letter.is_ascii_digit()).len();
         let (word, line) = plain.split_at(plain.len() - digits);
         let line: Option<i16> = line.parse().ok().filter(|line| (1..=5).contains(line));
         let (kind, own, up) = match word.to_ascii_lowercase().as_str() {
@@ -199,11 +191,8 @@ impl ClefSign {
             (false, "+8" | "+") if kind == smufl::F_CLEF => smufl::F_CLEF_8VA,
             _ => kind,
         };
-        let mut sign = Self {
-            glyph: (word != "none").then_some(glyph),
-            line,
-            bottom: up - 2 * (line - 1),
-        };
+        let mut sign =
+            Self { glyph: (word != "none").then_some(glyph), line, bottom: up - 2 * (line - 1) };
         if let Some(step) = clef.middle.as_deref().and_then(written_step) {
             sign.bottom = step - 4;
         }
@@ -282,17 +271,13 @@ impl Part {
                 })
             })
             .unwrap_or_default();
-        let by_metre = !voice
-            .elements
-            .iter()
-            .any(|element| matches!(element.kind, ElementKind::BeamBreak));
+        let by_metre =
+            !voice.elements.iter().any(|element| matches!(element.kind, ElementKind::BeamBreak));
         let name = voice
             .properties
             .iter()
             .find(|(name, _)| name == "name" || name == "nm")
-            .map_or_else(String::new, |(_, value)| {
-                value.trim_matches('"').to_owned()
-            });
+            .map_or_else(String::new, |(_, value)| value.trim_matches('"').to_owned());
         let mut reader = Reader {
             part: Self {
                 measures: Vec::new(),
@@ -526,9 +511,7 @@ impl Reader {
                 EventKind::Clef(_) => self.measure.clef = self.clef,
                 EventKind::Key(..) => self.measure.key = self.key,
                 kind => {
-                    self.measure
-                        .events
-                        .retain(|event| !matches!(event.kind, EventKind::Metre(_)));
+                    self.measure.events.retain(|event| !matches!(event.kind, EventKind::Metre(_)));
                     self.push(kind, span, Attached::default());
                 }
             }
@@ -574,16 +557,7 @@ impl Reader {
         }
         self.count_tuplet();
         let grouped = value.flags() > 0;
-        self.push(
-            EventKind::Notes(Notes {
-                value,
-                duration,
-                heads,
-                beam: None,
-            }),
-            span,
-            attached,
-        );
+        self.push(EventKind::Notes(Notes { value, duration, heads, beam: None }), span, attached);
         if grouped {
             self.beam.push(place);
         }
@@ -719,11 +693,7 @@ impl Reader {
         self.verse += 1;
         let from = self.line_start;
         let mut syllables = syllables.into_iter();
-        let measures = self
-            .part
-            .measures
-            .iter_mut()
-            .chain(std::iter::once(&mut self.measure));
+        let measures = self.part.measures.iter_mut().chain(std::iter::once(&mut self.measure));
         for (number, measure) in measures.enumerate().skip(from.0) {
             for (index, event) in measure.events.iter_mut().enumerate() {
                 if (number, index) < from {

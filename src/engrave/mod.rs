@@ -27,10 +27,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            width: 120.0,
-            heading: true,
-        }
+        Self { width: 120.0, heading: true }
     }
 }
 
@@ -163,11 +160,7 @@ impl Ink {
                 at[0] + glyph.ink[2] * size,
                 at[1] - glyph.ink[1] * size,
             ],
-            Self::Line {
-                from,
-                to,
-                thickness,
-            } => {
+            Self::Line { from, to, thickness } => {
                 let half = thickness / 2.0;
                 [
                     from[0].min(to[0]) - half,
@@ -178,13 +171,7 @@ impl Ink {
             }
             Self::Quad(points) => around(points),
             Self::Curve { points, .. } => around(points),
-            Self::Text {
-                at,
-                text,
-                size,
-                anchor,
-                ..
-            } => {
+            Self::Text { at, text, size, anchor, .. } => {
                 let width = text_width(text, *size);
                 let left = match anchor {
                     Anchor::Start => at[0],
@@ -253,10 +240,7 @@ pub fn engrave(tune: &Tune, options: &Options) -> Score {
         .map(|voice| measure::Part::read(tune, voice))
         .filter(|part| !part.measures.is_empty())
         .collect();
-    let mut score = Score {
-        width: options.width,
-        ..Score::default()
-    };
+    let mut score = Score { width: options.width, ..Score::default() };
     let mut y = 1.0;
     if options.heading {
         y = heading(tune, options.width, &mut score.heading);
@@ -292,13 +276,7 @@ fn heading(tune: &Tune, width: f32, items: &mut Vec<Item>) -> f32 {
     let mut text = |letter, text: &str, at: [f32; 2], size, anchor, strong| {
         items.push(Item {
             span: field_span(letter),
-            ink: Ink::Text {
-                at,
-                text: text.to_owned(),
-                size,
-                anchor,
-                strong,
-            },
+            ink: Ink::Text { at, text: text.to_owned(), size, anchor, strong },
             role: Role::Text,
         });
     };
@@ -314,14 +292,7 @@ fn heading(tune: &Tune, width: f32, items: &mut Vec<Item>) -> f32 {
     if !rhythm.is_empty() || !maker.is_empty() {
         y += 1.3;
         let letter = if tune.field('C').is_some() { 'C' } else { 'O' };
-        text(
-            'R',
-            rhythm,
-            [space::MARGIN, y],
-            1.55,
-            Anchor::Start,
-            false,
-        );
+        text('R', rhythm, [space::MARGIN, y], 1.55, Anchor::Start, false);
         let right = width - space::MARGIN;
         text(letter, maker, [right, y], 1.55, Anchor::End, false);
         y += 0.5;

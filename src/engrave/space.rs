@@ -66,11 +66,7 @@ fn slot(event: &Event) -> Slot {
         _ => 3,
     };
     // Invisible rests last, and stand in line with the notes that sound with them.
-    let class = if class == 4 && event.attached == Default::default() {
-        3
-    } else {
-        class
-    };
+    let class = if class == 4 && event.attached == Default::default() { 3 } else { class };
     (event.onset, class)
 }
 
@@ -115,31 +111,26 @@ impl MeasureRoom {
                 let clear = column.right + next.left + 0.45;
                 (column.natural * stretch).max(clear).max(column.text)
             }
-            None => (column.natural * stretch)
-                .max(column.right + 0.9)
-                .max(column.text),
+            None => (column.natural * stretch).max(column.right + 0.9).max(column.text),
         }
     }
 }
 
 /// Breaks the parts into systems of this width and spaces them.
 pub(super) fn systems(parts: &[Part], width: f32) -> Vec<Line> {
-    let count = parts
-        .iter()
-        .map(|part| part.measures.len())
-        .max()
-        .unwrap_or(0);
+    let count = parts.iter().map(|part| part.measures.len()).max().unwrap_or(0);
     let rooms: Vec<MeasureRoom> = (0..count).map(|index| room(parts, index)).collect();
     let prefix_of = |measure: usize| prefix_width(parts, measure);
-    let names: f32 = parts
-        .iter()
-        .map(|part| text_width(&part.name, TEXT_SIZE))
-        .fold(0.0, f32::max);
+    let names: f32 = parts.iter().map(|part| text_width(&part.name, TEXT_SIZE)).fold(0.0, f32::max);
     let indent = if names > 0.0 { names + 1.0 } else { 0.0 };
     let usable = |first: usize| {
         let indent = if first == 0 { indent } else { 0.0 };
-        (width - 2.0 * MARGIN - indent - prefix_of(first) - rooms.get(first).map_or(0.0, |r| r.repeat))
-            .max(8.0)
+        (width
+            - 2.0 * MARGIN
+            - indent
+            - prefix_of(first)
+            - rooms.get(first).map_or(0.0, |r| r.repeat))
+        .max(8.0)
     };
     let natural: Vec<f32> = rooms.iter().map(|room| room.width(1.0)).collect();
     let breaks = break_lines(parts, &natural, usable);
@@ -187,19 +178,9 @@ pub(super) fn systems(parts: &[Part], width: f32) -> Vec<Line> {
             }
             let bar = start + at * squeeze;
             x = bar + room.bar * squeeze;
-            spans.push(MeasureSpan {
-                start,
-                columns,
-                bar,
-            });
+            spans.push(MeasureSpan { start, columns, bar });
         }
-        lines.push(Line {
-            measures: first..end,
-            left,
-            right: x,
-            spans,
-            prefix,
-        });
+        lines.push(Line { measures: first..end, left, right: x, spans, prefix });
     }
     lines
 }
@@ -227,9 +208,8 @@ fn break_lines(parts: &[Part], natural: &[f32], usable: impl Fn(usize) -> f32) -
                 ratio if is_last => (ratio.min(3.0) - 1.0).powi(2) * 0.08,
                 ratio => (ratio - 1.0).powi(2),
             };
-            let text_ends = parts
-                .iter()
-                .any(|part| part.measures.get(end - 1).is_some_and(|m| m.line_end));
+            let text_ends =
+                parts.iter().any(|part| part.measures.get(end - 1).is_some_and(|m| m.line_end));
             if !text_ends && !is_last {
                 cost += 0.25;
             }
@@ -264,11 +244,7 @@ pub(super) fn prefix_parts(clef: ClefSign, key: KeySign) -> (f32, f32) {
     let clef_width = clef.glyph.map_or(0.0, |glyph| glyph.advance);
     let key_at = 0.6 + clef_width + 0.7;
     let key_width = signature_width(key);
-    let end = if key_width > 0.0 {
-        key_at + key_width + 0.3
-    } else {
-        key_at - 0.2
-    };
+    let end = if key_width > 0.0 { key_at + key_width + 0.3 } else { key_at - 0.2 };
     (key_at, end)
 }
 
@@ -305,11 +281,7 @@ pub(super) fn figures(number: u32) -> Vec<Glyph> {
         smufl::TIME_SIG_8,
         smufl::TIME_SIG_9,
     ];
-    number
-        .to_string()
-        .bytes()
-        .map(|digit| DIGITS[usize::from(digit - b'0')])
-        .collect()
+    number.to_string().bytes().map(|digit| DIGITS[usize::from(digit - b'0')]).collect()
 }
 
 /// The upper and lower glyphs of a time signature; the lower ones are empty where one sign says all.
@@ -420,12 +392,8 @@ pub(super) fn grace_width(event: &Event) -> f32 {
     let Some(grace) = &event.attached.grace else {
         return 0.0;
     };
-    let accidentals = grace
-        .notes
-        .iter()
-        .flatten()
-        .filter(|note| note.pitch.accidental.is_some())
-        .count();
+    let accidentals =
+        grace.notes.iter().flatten().filter(|note| note.pitch.accidental.is_some()).count();
     grace.notes.len() as f32 * GRACE_STEP + accidentals as f32 * 0.7 + 0.5
 }
 
@@ -439,14 +407,10 @@ fn natural_width(duration: f64) -> f32 {
 }
 
 fn room(parts: &[Part], index: usize) -> MeasureRoom {
-    let measures: Vec<&Measure> = parts
-        .iter()
-        .filter_map(|part| part.measures.get(index))
-        .collect();
-    let mut slots: Vec<Slot> = measures
-        .iter()
-        .flat_map(|measure| measure.events.iter().map(slot))
-        .collect();
+    let measures: Vec<&Measure> =
+        parts.iter().filter_map(|part| part.measures.get(index)).collect();
+    let mut slots: Vec<Slot> =
+        measures.iter().flat_map(|measure| measure.events.iter().map(slot)).collect();
     slots.sort();
     slots.dedup();
     let mut columns = vec![Column::default(); slots.len()];
@@ -473,11 +437,7 @@ fn room(parts: &[Part], index: usize) -> MeasureRoom {
             column.text = column.text.max(chord * 0.55).max(lyric);
         }
     }
-    let duration = measures
-        .iter()
-        .map(|measure| measure.duration)
-        .max()
-        .unwrap_or(Length::ZERO);
+    let duration = measures.iter().map(|measure| measure.duration).max().unwrap_or(Length::ZERO);
     for at in 0..slots.len() {
         let (onset, class) = slots[at];
         // Time to the next column that has time; signatures and spacers take only their own room.
@@ -502,9 +462,8 @@ fn room(parts: &[Part], index: usize) -> MeasureRoom {
         slots,
         columns,
         repeat: if repeats(index) { 1.6 } else { 0.0 },
-        bar: right.map_or(0.0, |(bar, _)| {
-            bar_width(bar.line, bar.repeat_end > 0, repeats(index + 1))
-        }),
+        bar: right
+            .map_or(0.0, |(bar, _)| bar_width(bar.line, bar.repeat_end > 0, repeats(index + 1))),
     }
 }
 
@@ -519,21 +478,13 @@ fn extent(event: &Event) -> (f32, f32) {
                 None if notes.value.flags() > 0 => 0.75,
                 _ => 0.0,
             };
-            let seconds = notes
-                .heads
-                .windows(2)
-                .any(|pair| pair[1].position - pair[0].position <= 1);
+            let seconds =
+                notes.heads.windows(2).any(|pair| pair[1].position - pair[0].position <= 1);
             let seconds = if seconds { head } else { 0.0 };
-            let arpeggio = event
-                .attached
-                .decorations
-                .iter()
-                .any(|decoration| decoration.name == "arpeggio");
+            let arpeggio =
+                event.attached.decorations.iter().any(|decoration| decoration.name == "arpeggio");
             let arpeggio = if arpeggio { 1.0 } else { 0.0 };
-            (
-                reach + grace_width(event) + arpeggio,
-                head + seconds + dots.max(flag),
-            )
+            (reach + grace_width(event) + arpeggio, head + seconds + dots.max(flag))
         }
         EventKind::Rest(value) => {
             let glyph = rest_glyph(*value);

@@ -44,21 +44,12 @@ struct Staff<'a> {
 
 /// Lays out the measures of one line of all parts. Its `top` is above the first staff's ink.
 pub(super) fn system(parts: &[Part], line: &Line) -> System {
-    let mut system = System {
-        top: f32::MAX,
-        bottom: f32::MIN,
-        ..System::default()
-    };
+    let mut system = System { top: f32::MAX, bottom: f32::MIN, ..System::default() };
     let mut y = 0.0;
     let mut staves = Vec::new();
     for (index, part) in parts.iter().enumerate() {
-        let mut staff = Staff {
-            part,
-            line,
-            items: Vec::new(),
-            places: Vec::new(),
-            stems: HashMap::new(),
-        };
+        let mut staff =
+            Staff { part, line, items: Vec::new(), places: Vec::new(), stems: HashMap::new() };
         staff.draw(index == 0);
         let (mut top, mut bottom) = (-1.5_f32, 5.5_f32);
         for item in &staff.items {
@@ -87,27 +78,13 @@ pub(super) fn system(parts: &[Part], line: &Line) -> System {
         && staves.len() > 1
     {
         let x = line.left + THIN_BAR / 2.0;
-        system.items.push(rule(
-            [x, first],
-            [x, last + 4.0],
-            THIN_BAR,
-            0..0,
-            Role::Frame,
-        ));
+        system.items.push(rule([x, first], [x, last + 4.0], THIN_BAR, 0..0, Role::Frame));
     }
     system
 }
 
 fn rule(from: [f32; 2], to: [f32; 2], thickness: f32, span: Range<usize>, role: Role) -> Item {
-    Item {
-        span,
-        ink: Ink::Line {
-            from,
-            to,
-            thickness,
-        },
-        role,
-    }
+    Item { span, ink: Ink::Line { from, to, thickness }, role }
 }
 
 /// y of a place on the staff, in half spaces above the bottom line.
@@ -117,11 +94,7 @@ fn y_of(position: i16) -> f32 {
 
 impl Staff<'_> {
     fn glyph(&mut self, glyph: Glyph, at: [f32; 2], size: f32, span: &Range<usize>, role: Role) {
-        self.items.push(Item {
-            span: span.clone(),
-            ink: Ink::Glyph { glyph, at, size },
-            role,
-        });
+        self.items.push(Item { span: span.clone(), ink: Ink::Glyph { glyph, at, size }, role });
     }
 
     fn text(
@@ -136,13 +109,7 @@ impl Staff<'_> {
     ) {
         self.items.push(Item {
             span: span.clone(),
-            ink: Ink::Text {
-                at,
-                text: text.to_owned(),
-                size,
-                anchor,
-                strong,
-            },
+            ink: Ink::Text { at, text: text.to_owned(), size, anchor, strong },
             role,
         });
     }
@@ -163,25 +130,11 @@ impl Staff<'_> {
         let part = self.part;
         for staff_line in 0..5 {
             let y = staff_line as f32;
-            self.items.push(rule(
-                [line.left, y],
-                [line.right, y],
-                STAFF_LINE,
-                0..0,
-                Role::Staff,
-            ));
+            self.items.push(rule([line.left, y], [line.right, y], STAFF_LINE, 0..0, Role::Staff));
         }
         if line.measures.start == 0 && !part.name.is_empty() {
             let at = [line.left - 0.8, 2.5];
-            self.text(
-                &part.name,
-                at,
-                TEXT_SIZE,
-                Anchor::End,
-                false,
-                &(0..0),
-                Role::Text,
-            );
+            self.text(&part.name, at, TEXT_SIZE, Anchor::End, false, &(0..0), Role::Text);
         }
         let Some(first) = part.measures.get(line.measures.start) else {
             return;
@@ -201,9 +154,7 @@ impl Staff<'_> {
                 .iter()
                 .enumerate()
                 .filter_map(|(offset, span)| {
-                    part.measures
-                        .get(first + offset)
-                        .map(|measure| (first + offset, measure, span))
+                    part.measures.get(first + offset).map(|measure| (first + offset, measure, span))
                 })
                 .collect()
         };
@@ -364,20 +315,10 @@ impl Staff<'_> {
         let extra = (flags - 2.0).max(0.0) * BEAM_STEP;
         if up {
             let to = (y_of(high) - STEM_LENGTH - extra).min(2.0);
-            Stem {
-                up,
-                x: x + head.advance - STEM / 2.0,
-                from: y_of(low) - 0.17,
-                to,
-            }
+            Stem { up, x: x + head.advance - STEM / 2.0, from: y_of(low) - 0.17, to }
         } else {
             let to = (y_of(low) + STEM_LENGTH + extra).max(2.0);
-            Stem {
-                up,
-                x: x + STEM / 2.0,
-                from: y_of(high) + 0.17,
-                to,
-            }
+            Stem { up, x: x + STEM / 2.0, from: y_of(high) + 0.17, to }
         }
     }
 
@@ -398,10 +339,7 @@ impl Staff<'_> {
             return;
         }
         let layered = members.iter().any(|(place, ..)| {
-            self.part.measures[place.0]
-                .events
-                .iter()
-                .any(|event| event.layer > 0)
+            self.part.measures[place.0].events.iter().any(|event| event.layer > 0)
         });
         let up = match layered {
             true => members[0].3 == 0,
@@ -415,11 +353,7 @@ impl Staff<'_> {
                 (place, stem, y_of(if up { high } else { low }))
             })
             .collect();
-        let most = members
-            .iter()
-            .map(|(_, notes, ..)| notes.value.flags())
-            .max()
-            .unwrap_or(1);
+        let most = members.iter().map(|(_, notes, ..)| notes.value.flags()).max().unwrap_or(1);
         let (first, last) = (points[0], points[points.len() - 1]);
         let run = (last.1.x - first.1.x).max(0.1);
         let rise = last.2 - first.2;
@@ -444,12 +378,12 @@ impl Staff<'_> {
             let wish = point.2 + sign * shortest - at(point.1.x);
             edge = if up { edge.min(wish) } else { edge.max(wish) };
         }
-        let nearest = points
-            .iter()
-            .map(|point| point.2 - at(point.1.x))
-            .fold(if up { f32::MAX } else { f32::MIN }, |a, b| {
+        let nearest = points.iter().map(|point| point.2 - at(point.1.x)).fold(
+            if up { f32::MAX } else { f32::MIN },
+            |a, b| {
                 if up { a.min(b) } else { a.max(b) }
-            });
+            },
+        );
         edge = match up {
             true => edge.min(nearest - room).min(2.0 - lean.max(0.0)),
             false => edge.max(nearest + room).max(2.0 - lean.min(0.0)),
@@ -493,9 +427,15 @@ impl Staff<'_> {
                 };
                 let glyph = space::rest_glyph(*value);
                 // A whole bar's rest hangs in the middle of its bar.
-                let alone = value.power <= 0 && measure.events.iter().filter(|other| {
-                    matches!(other.kind, EventKind::Notes(_) | EventKind::Rest(_))
-                }).count() == 1;
+                let alone = value.power <= 0
+                    && measure
+                        .events
+                        .iter()
+                        .filter(|other| {
+                            matches!(other.kind, EventKind::Notes(_) | EventKind::Rest(_))
+                        })
+                        .count()
+                        == 1;
                 let x = match alone {
                     true => (span.start + span.bar - glyph.advance) / 2.0 + 0.3,
                     false => x,
@@ -549,13 +489,7 @@ impl Staff<'_> {
                 let mut x = x;
                 for treble in space::cancelled(*new, *old) {
                     let y = y_of(on_staff(treble, clef, false));
-                    self.glyph(
-                        smufl::ACCIDENTAL_NATURAL,
-                        [x, y],
-                        1.0,
-                        &event.span,
-                        Role::Frame,
-                    );
+                    self.glyph(smufl::ACCIDENTAL_NATURAL, [x, y], 1.0, &event.span, Role::Frame);
                     x += smufl::ACCIDENTAL_NATURAL.advance + 0.1;
                 }
                 self.signature(*new, clef, x, &event.span);
@@ -646,12 +580,7 @@ impl Staff<'_> {
                 self.glyph(flag, at, 1.0, span, Role::Music);
             }
         }
-        if event
-            .attached
-            .decorations
-            .iter()
-            .any(|decoration| decoration.name == "arpeggio")
-        {
+        if event.attached.decorations.iter().any(|decoration| decoration.name == "arpeggio") {
             self.arpeggio(notes, x - reach - 0.9, span);
         }
     }
@@ -722,10 +651,8 @@ impl Staff<'_> {
                     x += 0.7;
                 }
             }
-            let positions: Vec<i16> = chord
-                .iter()
-                .map(|note| note.pitch.staff_step() - clef.bottom)
-                .collect();
+            let positions: Vec<i16> =
+                chord.iter().map(|note| note.pitch.staff_step() - clef.bottom).collect();
             for &position in &positions {
                 self.glyph(head, [x, y_of(position)], GRACE, span, Role::Music);
                 self.ledgers_small(position, x, width, span);
@@ -782,8 +709,7 @@ impl Staff<'_> {
         for at in (-60..=-2).chain(10..=60).filter(|at| at % 2 == 0) {
             if (at < 0 && at >= position) || (at > 0 && at <= position) {
                 let y = y_of(at);
-                self.items
-                    .push(rule([from, y], [to, y], LEDGER, span.clone(), Role::Staff));
+                self.items.push(rule([from, y], [to, y], LEDGER, span.clone(), Role::Staff));
             }
         }
     }
@@ -795,9 +721,7 @@ impl Staff<'_> {
             .beams
             .iter()
             .filter(|group| {
-                group
-                    .first()
-                    .is_some_and(|place| self.line.measures.contains(&place.0))
+                group.first().is_some_and(|place| self.line.measures.contains(&place.0))
             })
             .cloned()
             .collect();
@@ -874,9 +798,7 @@ impl Staff<'_> {
             .tuplets
             .iter()
             .filter(|(_, places)| {
-                places
-                    .first()
-                    .is_some_and(|place| self.line.measures.contains(&place.0))
+                places.first().is_some_and(|place| self.line.measures.contains(&place.0))
             })
             .cloned()
             .collect();
@@ -896,33 +818,32 @@ impl Staff<'_> {
             let (Some(&from), Some(&to)) = (xs.first(), xs.last()) else {
                 continue;
             };
-            let stems: Vec<Stem> = places
-                .iter()
-                .filter_map(|place| self.stems.get(place).copied())
-                .collect();
+            let stems: Vec<Stem> =
+                places.iter().filter_map(|place| self.stems.get(place).copied()).collect();
             let up = stems.iter().filter(|stem| stem.up).count() * 2 >= stems.len();
             let span = self.event(places[0]).map_or(0..0, |event| event.span.clone());
             // Heads count too where they lie beyond the stems.
-            let edge = places
-                .iter()
-                .filter_map(|&place| {
-                    let stem = self.stems.get(&place).map(|stem| stem.to);
-                    let heads = match &self.event(place)?.kind {
-                        EventKind::Notes(notes) => {
-                            let (low, high) = ends(notes);
-                            if up { y_of(high) - 0.5 } else { y_of(low) + 0.5 }
-                        }
-                        _ => 2.0,
-                    };
-                    Some(match (up, stem) {
-                        (_, None) => heads,
-                        (true, Some(stem)) => heads.min(stem),
-                        (false, Some(stem)) => heads.max(stem),
+            let edge =
+                places
+                    .iter()
+                    .filter_map(|&place| {
+                        let stem = self.stems.get(&place).map(|stem| stem.to);
+                        let heads = match &self.event(place)?.kind {
+                            EventKind::Notes(notes) => {
+                                let (low, high) = ends(notes);
+                                if up { y_of(high) - 0.5 } else { y_of(low) + 0.5 }
+                            }
+                            _ => 2.0,
+                        };
+                        Some(match (up, stem) {
+                            (_, None) => heads,
+                            (true, Some(stem)) => heads.min(stem),
+                            (false, Some(stem)) => heads.max(stem),
+                        })
                     })
-                })
-                .fold(if up { f32::MAX } else { f32::MIN }, |a, b| {
-                    if up { a.min(b) } else { a.max(b) }
-                });
+                    .fold(if up { f32::MAX } else { f32::MIN }, |a, b| {
+                        if up { a.min(b) } else { a.max(b) }
+                    });
             let edge = if up { edge.min(-0.2) } else { edge.max(4.2) };
             let (from, to) = (from - 0.1, to + smufl::NOTEHEAD_BLACK.advance + 0.1);
             let middle = match one_beam {
@@ -940,11 +861,7 @@ impl Staff<'_> {
             let edge = if one_beam { beam_edge } else { edge };
             let size = 0.82;
             let figure_height = 1.5 * size;
-            let baseline = if up {
-                edge - 0.45
-            } else {
-                edge + 0.45 + figure_height
-            };
+            let baseline = if up { edge - 0.45 } else { edge + 0.45 + figure_height };
             let digits: Vec<Glyph> = figure
                 .to_string()
                 .bytes()
@@ -996,9 +913,11 @@ impl Staff<'_> {
             let width = space::head_glyph(notes.value).advance;
             let count = notes.heads.len();
             // Away from the stem; in a chord the outer ties bend outwards.
-            let up = match self.stems.get(&from).or_else(|| {
-                to.and_then(|(place, _)| self.stems.get(&place))
-            }) {
+            let up = match self
+                .stems
+                .get(&from)
+                .or_else(|| to.and_then(|(place, _)| self.stems.get(&place)))
+            {
                 _ if count > 1 => head * 2 >= count,
                 Some(stem) => !stem.up,
                 None => position >= 4,
@@ -1053,10 +972,9 @@ impl Staff<'_> {
                 false => (start_x - 0.2, if up { -0.8 } else { 4.8 }),
             };
             let (b, yb) = match to {
-                Some(place) if inside(place) => (
-                    self.x(place).unwrap_or(line.right) + width,
-                    edge(self, place),
-                ),
+                Some(place) if inside(place) => {
+                    (self.x(place).unwrap_or(line.right) + width, edge(self, place))
+                }
                 Some(_) => (line.right - 0.3, if up { -0.8 } else { 4.8 }),
                 None => (a + 2.5, ya),
             };
@@ -1127,7 +1045,8 @@ impl Staff<'_> {
             let mut top = 0.0_f32;
             let mut bottom = 4.0_f32;
             for item in &staff.items {
-                if item.role == Role::Frame && matches!(item.ink, Ink::Glyph { glyph, .. } if is_clef(glyph))
+                if item.role == Role::Frame
+                    && matches!(item.ink, Ink::Glyph { glyph, .. } if is_clef(glyph))
                 {
                     continue;
                 }
@@ -1276,14 +1195,10 @@ impl Staff<'_> {
                 drawn = true;
                 let (from, label) = open.take().unwrap_or((span.start, None));
                 let to = span.bar;
-                let closed = stops
-                    && measure
-                        .bar
-                        .as_ref()
-                        .is_some_and(|(bar, _)| bar.repeat_end > 0);
+                let closed =
+                    stops && measure.bar.as_ref().is_some_and(|(bar, _)| bar.repeat_end > 0);
                 let source = label.as_ref().map_or(0..0, |(_, source)| source.clone());
-                self.items
-                    .push(rule([from, y], [to, y], 0.16, source.clone(), Role::Frame));
+                self.items.push(rule([from, y], [to, y], 0.16, source.clone(), Role::Frame));
                 if let Some((text, source)) = label {
                     self.items.push(rule(
                         [from, y],
@@ -1303,8 +1218,7 @@ impl Staff<'_> {
                     );
                 }
                 if closed {
-                    self.items
-                        .push(rule([to, y], [to, y + 1.9], 0.16, source, Role::Frame));
+                    self.items.push(rule([to, y], [to, y + 1.9], 0.16, source, Role::Frame));
                 }
             }
         }
@@ -1334,8 +1248,7 @@ impl Staff<'_> {
                     ([x, top], [x, bottom]),
                     ([x + width, top], [x + width, bottom]),
                 ] {
-                    self.items
-                        .push(rule(a, b, 0.14, source.clone(), Role::Frame));
+                    self.items.push(rule(a, b, 0.14, source.clone(), Role::Frame));
                 }
                 self.text(
                     label,
@@ -1358,15 +1271,7 @@ impl Staff<'_> {
         let mut x = at[0];
         let size = 1.7;
         if !tempo.before.is_empty() {
-            self.text(
-                &tempo.before,
-                [x, at[1]],
-                size,
-                Anchor::Start,
-                true,
-                span,
-                Role::Text,
-            );
+            self.text(&tempo.before, [x, at[1]], size, Anchor::Start, true, span, Role::Text);
             x += text_width(&tempo.before, size) + 0.8;
         }
         if tempo.beats_per_minute > 0.0 && !tempo.beat.is_empty() {
@@ -1398,15 +1303,7 @@ impl Staff<'_> {
             x += text_width(&text, size) + 0.8;
         }
         if !tempo.after.is_empty() {
-            self.text(
-                &tempo.after,
-                [x, at[1]],
-                size,
-                Anchor::Start,
-                true,
-                span,
-                Role::Text,
-            );
+            self.text(&tempo.after, [x, at[1]], size, Anchor::Start, true, span, Role::Text);
         }
     }
 
@@ -1441,7 +1338,11 @@ impl Staff<'_> {
                 if (0.0..=4.0).contains(&near) {
                     near = match up {
                         true => near.floor() + 0.5 + if near.fract() > 0.6 { 1.0 } else { 0.0 },
-                        false => near.ceil() - 0.5 - if near.fract() < 0.4 && near.fract() > 0.0 { 1.0 } else { 0.0 },
+                        false => {
+                            near.ceil()
+                                - 0.5
+                                - if near.fract() < 0.4 && near.fract() > 0.0 { 1.0 } else { 0.0 }
+                        }
                     };
                 }
                 let at = [middle - glyph.width() / 2.0 - glyph.ink[0], near];
@@ -1460,10 +1361,7 @@ impl Staff<'_> {
                 self.curve(from, to, true, 0.24, 0.9, &event.span);
                 above -= 1.5;
             } else if let Some(glyph) = ornament(name) {
-                let at = [
-                    middle - glyph.width() / 2.0 - glyph.ink[0],
-                    above + glyph.ink[1],
-                ];
+                let at = [middle - glyph.width() / 2.0 - glyph.ink[0], above + glyph.ink[1]];
                 self.glyph(glyph, at, 1.0, &event.span, Role::Music);
                 above -= glyph.ink[3] - glyph.ink[1] + 0.4;
             } else if let Some(text) = direction(name) {
@@ -1512,10 +1410,7 @@ fn stops_ending(part: &Part, index: usize) -> bool {
     next.is_none_or(|next| next.ending.is_some())
         || part.measures[index].bar.as_ref().is_none_or(|(bar, _)| {
             bar.repeat_end > 0
-                || !matches!(
-                    bar.line,
-                    BarLine::Thin | BarLine::Dotted | BarLine::Invisible
-                )
+                || !matches!(bar.line, BarLine::Thin | BarLine::Dotted | BarLine::Invisible)
         })
         || next.is_some_and(|next| next.repeats.is_some())
 }
@@ -1592,10 +1487,7 @@ fn articulation(name: &str) -> Option<(Glyph, Glyph)> {
         "staccato" | "." => (smufl::ARTIC_STACCATO_ABOVE, smufl::ARTIC_STACCATO_BELOW),
         "tenuto" => (smufl::ARTIC_TENUTO_ABOVE, smufl::ARTIC_TENUTO_BELOW),
         "accent" | "emphasis" | ">" | "L" => (smufl::ARTIC_ACCENT_ABOVE, smufl::ARTIC_ACCENT_BELOW),
-        "wedge" => (
-            smufl::ARTIC_STACCATISSIMO_ABOVE,
-            smufl::ARTIC_STACCATISSIMO_BELOW,
-        ),
+        "wedge" => (smufl::ARTIC_STACCATISSIMO_ABOVE, smufl::ARTIC_STACCATISSIMO_BELOW),
         _ => return None,
     })
 }
@@ -1659,25 +1551,18 @@ mod tests {
 
     #[test]
     fn a_flat_signature_lies_on_the_lines_that_players_expect_in_every_clef() {
-        let bass = ClefSign {
-            glyph: Some(smufl::F_CLEF),
-            line: 4,
-            bottom: -10,
-        };
+        let bass = ClefSign { glyph: Some(smufl::F_CLEF), line: 4, bottom: -10 };
         // B flat in bass: the second line from below; F sharp: the fourth.
         assert_eq!(on_staff(4, bass, true), 2);
         assert_eq!(on_staff(8, bass, false), 6);
-        let alto = ClefSign {
-            glyph: Some(smufl::C_CLEF),
-            line: 3,
-            bottom: -4,
-        };
+        let alto = ClefSign { glyph: Some(smufl::C_CLEF), line: 3, bottom: -4 };
         assert_eq!(on_staff(4, alto, true), 3);
     }
 
     #[test]
     fn dotted_values_are_taken_apart_as_a_player_reads_them() {
-        let value = |numerator, denominator| measure::Value::of(Length::new(numerator, denominator));
+        let value =
+            |numerator, denominator| measure::Value::of(Length::new(numerator, denominator));
         let of = |power, dots| measure::Value { power, dots };
         assert_eq!(value(1, 8), of(3, 0));
         assert_eq!(value(3, 8), of(2, 1));

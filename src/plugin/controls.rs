@@ -73,11 +73,7 @@ fn number<P: Param>(
 
 fn hint<P: Param>(param: &P, help: &str) -> WidgetText {
     let default = param.normalized_value_to_string(param.default_normalized_value(), true);
-    format!(
-        "{}: {help}\nDrag, or click to type. Double-click for {default}.",
-        param.name()
-    )
-    .into()
+    format!("{}: {help}\nDrag, or click to type. Double-click for {default}.", param.name()).into()
 }
 
 /// A number with a fraction.
@@ -119,14 +115,9 @@ pub fn choice<T: Enum + PartialEq + 'static>(
         })
         .response
         .accessible_name(param.name());
-    let default = names
-        .get(param.default_plain_value().to_index())
-        .copied()
-        .unwrap_or_default();
-    let response = response.on_hover_text(format!(
-        "{}: {help}\nDouble-click for {default}.",
-        param.name()
-    ));
+    let default = names.get(param.default_plain_value().to_index()).copied().unwrap_or_default();
+    let response =
+        response.on_hover_text(format!("{}: {help}\nDouble-click for {default}.", param.name()));
     if response.double_clicked() {
         reset(gui, param);
     }

@@ -29,21 +29,13 @@ impl Wish {
             name => name,
         };
         let name = name.replace(['/', '\\', ':', '\0'], "-");
-        Self {
-            saves: true,
-            name,
-            extensions: vec![extension.to_owned()],
-        }
+        Self { saves: true, name, extensions: vec![extension.to_owned()] }
     }
 
     /// A file to be read.
     pub fn open(extensions: &[&str]) -> Self {
         let owned = extensions.iter().map(|&extension| extension.to_owned());
-        Self {
-            saves: false,
-            name: String::new(),
-            extensions: owned.collect(),
-        }
+        Self { saves: false, name: String::new(), extensions: owned.collect() }
     }
 }
 
@@ -146,11 +138,7 @@ impl<T: Copy> Chooser<T> {
             ui.set_width(width);
             ui.heading(title);
             ui.horizontal(|ui| {
-                if ui
-                    .button("Up")
-                    .on_hover_text("To the folder above.")
-                    .clicked()
-                {
+                if ui.button("Up").on_hover_text("To the folder above.").clicked() {
                     go = self.folder.parent().map(Path::to_owned);
                 }
                 let path = self.folder.display().to_string();

@@ -51,9 +51,7 @@ impl Watch {
             }
         };
         // Without a thread the window is still painted on every input; nothing else is lost.
-        let _ = std::thread::Builder::new()
-            .name("earworm-watch".to_owned())
-            .spawn(watch);
+        let _ = std::thread::Builder::new().name("earworm-watch".to_owned()).spawn(watch);
     }
 }
 

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use egui::{Align, Color32, FontId, Layout, Rect, RichText, Sense, Ui, UiBuilder, Vec2, vec2};
-use nice_plug::editor::dpi::LogicalSize;
 use nice_plug::context::gui::GuiContext;
+use nice_plug::editor::dpi::LogicalSize;
 use nice_plug::editor::{ResizeHint, SizeConstraints};
 use nice_plug_egui::baseview::HandlerError;
 use nice_plug_egui::{
@@ -85,11 +85,7 @@ pub fn genre_name(index: usize) -> &'static str {
 /// The index of the greatest probability.
 pub fn most_probable(probabilities: &[f32; GENRES]) -> usize {
     let order = |a: &(usize, &f32), b: &(usize, &f32)| a.1.total_cmp(b.1).then(b.0.cmp(&a.0));
-    probabilities
-        .iter()
-        .enumerate()
-        .max_by(order)
-        .map_or(0, |(index, _)| index)
+    probabilities.iter().enumerate().max_by(order).map_or(0, |(index, _)| index)
 }
 
 /// Draws the Meter.
@@ -109,22 +105,21 @@ pub fn show(
     };
     if editor.frozen.is_none() {
         let picture = shared.picture();
-        editor.spectrogram.take(ui.ctx(), palette, &picture, shared);
+        editor.spectrogram.take(ui.ctx(), &picture, shared);
     }
-    let bounds = ui.max_rect();
+    // All of the window, whatever margin the caller left.
+    let bounds = ui.ctx().content_rect();
+    ui.set_clip_rect(bounds);
     ui.painter().rect_filled(bounds, 0.0, palette.ground);
     let inner = bounds.shrink(GAP);
     let compact = inner.height() < 400.0 || inner.width() < 620.0;
     let header_height = 28.0;
     let footer_height = 22.0;
-    let ribbon_height = if compact { 52.0 } else { 76.0 };
+    let ribbon_height = if compact { 50.0 } else { 76.0 };
     let gap = if compact { 6.0 } else { GAP };
     let (header, rest) = inner.split_top_bottom_at_y(inner.top() + header_height);
     let (rest, footer) = rest.split_top_bottom_at_y(rest.bottom() - footer_height);
-    let rest = Rect::from_min_max(
-        rest.min + vec2(0.0, gap),
-        rest.max - vec2(0.0, gap * 0.5),
-    );
+    let rest = Rect::from_min_max(rest.min + vec2(0.0, gap), rest.max - vec2(0.0, gap * 0.5));
     let (body, ribbon) = rest.split_top_bottom_at_y(rest.bottom() - ribbon_height);
     let body = Rect::from_min_max(body.min, body.max - vec2(0.0, gap));
     let left_width = (inner.width() * 0.42).clamp(200.0, 380.0);
@@ -207,44 +202,18 @@ fn title_bar(
             theme::wordmark(ui, palette, "Meter");
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            theme::theme_switch(ui);
-            ui.menu_button("Save", |ui| {
-                if ui
-                    .button("Picture (PNG)…")
-                    .on_hover_text("The last five minutes as a chart.")
-                    .clicked()
-                {
-                    editor.chooser.open(Wish::save("earworm-meter", "png"), Save::Png);
-                    ui.close();
-                }
-                if ui
-                    .button("Table (CSV)…")
-                    .on_hover_text("Time in seconds and the probability of each genre, a reading a line.")
-                    .clicked()
-                {
-                    editor.chooser.open(Wish::save("earworm-meter", "csv"), Save::Csv);
-                    ui.close();
-                }
-            });
-            if ui
-                .button("Copy")
-                .on_hover_text("Copies the reading as text.")
-                .clicked()
-            {
-                let probabilities = match &editor.frozen {
-                    Some(frozen) => frozen.probabilities,
-                    None => shared.probabilities(),
-                };
-                ui.ctx().copy_text(export::text(&probabilities));
-                notice(ui, editor, "Copied the reading".to_owned(), false);
-            }
-            if ui
-                .button("Reset")
-                .on_hover_text("Forgets the last five minutes.")
-                .clicked()
-            {
-                editor.history.clear();
-                editor.frozen = None;
+            if compact {
+                ui.menu_button("More", |ui| {
+                    reset(ui, editor);
+                    copy(ui, editor, shared);
+                    save(ui, editor);
+                    theme::theme_switch(ui);
+                });
+            } else {
+                theme::theme_switch(ui);
+                ui.menu_button("Save", |ui| save(ui, editor));
+                copy(ui, editor, shared);
+                reset(ui, editor);
             }
             let frozen = editor.frozen.is_some();
             if ui
@@ -262,8 +231,9 @@ fn title_bar(
                     }),
                 };
             }
-            ui.toggle_value(&mut editor.evidence, "Why")
-                .on_hover_text("Draws over the spectrogram which bands and moments spoke for the genre.");
+            ui.toggle_value(&mut editor.evidence, "Why").on_hover_text(
+                "Draws over the spectrogram which bands and moments spoke for the genre.",
+            );
             ui.toggle_value(&mut editor.sorted, "Sort")
                 .on_hover_text("Puts the most probable genre on top; off: a fixed order.");
             let bypass = params.bypass.value();
@@ -276,6 +246,41 @@ fn title_bar(
             }
         });
     });
+}
+
+fn save(ui: &mut Ui, editor: &mut MeterEditor) {
+    let picture = ui.button("Picture (PNG)…").on_hover_text("The last five minutes as a chart.");
+    if picture.clicked() {
+        editor.chooser.open(Wish::save("earworm-meter", "png"), Save::Png);
+        ui.close();
+    }
+    let table = ui
+        .button("Table (CSV)…")
+        .on_hover_text("Time in seconds and the probability of each genre, a reading a line.");
+    if table.clicked() {
+        editor.chooser.open(Wish::save("earworm-meter", "csv"), Save::Csv);
+        ui.close();
+    }
+}
+
+fn copy(ui: &mut Ui, editor: &mut MeterEditor, shared: &MeterShared) {
+    let button = ui.button("Copy").on_hover_text("Copies the reading as text.");
+    if button.clicked() {
+        let probabilities = match &editor.frozen {
+            Some(frozen) => frozen.probabilities,
+            None => shared.probabilities(),
+        };
+        ui.ctx().copy_text(export::text(&probabilities));
+        notice(ui, editor, "Copied the reading".to_owned(), false);
+    }
+}
+
+fn reset(ui: &mut Ui, editor: &mut MeterEditor) {
+    let button = ui.button("Reset").on_hover_text("Forgets the last five minutes.");
+    if button.clicked() {
+        editor.history.clear();
+        editor.frozen = None;
+    }
 }
 
 /// The genre now, large, and how sure.
@@ -292,11 +297,9 @@ fn reading(
     let p = probabilities[best];
     let any = p > 0.0;
     let (headline, colour, detail) = match hearing {
-        Hearing::Heard => (
-            genre_name(best).to_owned(),
-            palette.text,
-            format!("{:.0} % sure", p * 100.0),
-        ),
+        Hearing::Heard => {
+            (genre_name(best).to_owned(), palette.text, format!("{:.0} % sure", p * 100.0))
+        }
         Hearing::Unsure => {
             let mut rest = *probabilities;
             rest[best] = -1.0;
@@ -313,16 +316,12 @@ fn reading(
                 ),
             )
         }
-        Hearing::Listening => (
-            "Listening".to_owned(),
-            palette.weak,
-            "A few seconds of music are needed".to_owned(),
-        ),
-        Hearing::Silence => (
-            "Silence".to_owned(),
-            palette.weak,
-            "Nothing to hear at the input".to_owned(),
-        ),
+        Hearing::Listening => {
+            ("Listening".to_owned(), palette.weak, "A few seconds of music are needed".to_owned())
+        }
+        Hearing::Silence => {
+            ("Silence".to_owned(), palette.weak, "Nothing to hear at the input".to_owned())
+        }
         Hearing::Failed => (
             "Failed".to_owned(),
             palette.error,
@@ -342,28 +341,38 @@ fn reading(
         ),
     };
     let height = size * 1.15;
+    let short = compact && hearing == Hearing::Heard;
     ui.horizontal(|ui| {
         ui.set_min_height(height);
         ui.spacing_mut().item_spacing.x = GAP;
-        let dot = if hearing == Hearing::Heard {
-            theme::genre(palette, best)
-        } else {
-            palette.line
-        };
+        let dot =
+            if hearing == Hearing::Heard { theme::genre(palette, best) } else { palette.line };
         let (rect, _) = ui.allocate_exact_size(vec2(6.0, height * 0.8), Sense::hover());
         ui.painter().rect_filled(rect, 3.0, dot);
-        let text = RichText::new(&headline)
-            .font(FontId::new(size, theme::semibold()))
-            .color(colour);
-        ui.add(egui::Label::new(text).truncate());
+        let text =
+            RichText::new(&headline).font(FontId::new(size, theme::semibold())).color(colour);
+        if short {
+            // In a low window how sure stands beside the name, to leave the bars their room.
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                let sure = RichText::new(format!("{:.0} %", p * 100.0)).size(LARGE);
+                ui.label(sure.color(palette.weak)).on_hover_text(&detail);
+                ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                    ui.add(egui::Label::new(text).truncate());
+                });
+            });
+        } else {
+            ui.add(egui::Label::new(text).truncate());
+        }
     });
+    if short {
+        return;
+    }
     let colour = match hearing {
         Hearing::Failed => palette.error,
         _ => palette.weak,
     };
-    let detail = RichText::new(detail)
-        .size(if compact { SMALL + 1.0 } else { LARGE - 2.0 })
-        .color(colour);
+    let detail =
+        RichText::new(detail).size(if compact { SMALL + 1.0 } else { LARGE - 2.0 }).color(colour);
     let label = egui::Label::new(detail);
     match hearing {
         Hearing::Failed => ui.add(label.wrap()),
@@ -445,10 +454,9 @@ impl NiceEguiApp for MeterApp {
         // Textures belong to the context of a window that is gone.
         self.editor.spectrogram = Default::default();
         let shared = Arc::downgrade(&self.shared);
-        self.watch
-            .begin(self.state.clone(), self.notifier.clone(), move || {
-                shared.upgrade().map_or(0, |shared| signature(&shared))
-            });
+        self.watch.begin(self.state.clone(), self.notifier.clone(), move || {
+            shared.upgrade().map_or(0, |shared| signature(&shared))
+        });
         Ok(())
     }
 
@@ -482,9 +490,7 @@ pub fn editor(params: Arc<MeterParams>, shared: Arc<MeterShared>) -> Option<Egui
     nice_plug_egui::create_egui_editor(
         state.clone(),
         notifier.clone(),
-        EguiNiceSettings::new()
-            .with_tile("Earworm Meter")
-            .with_resize_hint(resizable()),
+        EguiNiceSettings::new().with_tile("Earworm Meter").with_resize_hint(resizable()),
         MeterApp {
             params,
             shared,

@@ -3,7 +3,7 @@
 use egui::{Align2, FontId, Rect, Sense, Ui, WidgetInfo, pos2, vec2};
 
 use super::super::shared::GENRES;
-use super::genre_name;
+use super::{genre_name, most_probable};
 use crate::plugin::theme::{self, BODY, Palette};
 
 /// How long a bar takes to come within 1/e of its value, in seconds.
@@ -53,16 +53,17 @@ impl Bars {
             approach(&mut rows[genre], rank[genre], MOVE, 0.02);
         }
         let rows = *rows;
+        let best = most_probable(probabilities);
         let area = ui.available_rect_before_wrap();
-        let height = (area.height() / GENRES as f32).min(30.0);
-        let size = (height * 0.62).clamp(8.5, BODY);
+        let height = (area.height() / GENRES as f32).min(42.0);
+        let size = (height * 0.72).clamp(8.5, BODY);
         let font = FontId::proportional(size);
         let names = size * 5.6;
         let numbers = size * 3.1;
         for genre in 0..GENRES {
             let top = area.top() + rows[genre] * height;
             let row = Rect::from_min_size(pos2(area.left(), top), vec2(area.width(), height));
-            let response = ui.interact(row, ui.id().with(("genre", genre)), Sense::hover());
+            let response = ui.interact(row, ui.scope_id().with(("genre", genre)), Sense::hover());
             let percent = f64::from(probabilities[genre]) * 100.0;
             response.widget_info(|| {
                 let mut info = WidgetInfo::new(egui::accesskit::Role::Meter);
@@ -71,7 +72,7 @@ impl Bars {
                 info
             });
             let painter = ui.painter();
-            let top_genre = order[0] == genre && probabilities[genre] > 0.0;
+            let top_genre = best == genre && probabilities[genre] > 0.0;
             let text = if top_genre { palette.text } else { palette.weak };
             let middle = row.center().y;
             painter.text(
@@ -81,7 +82,7 @@ impl Bars {
                 font.clone(),
                 text,
             );
-            let thick = (height * 0.46).clamp(4.0, 12.0);
+            let thick = (height * 0.46).clamp(4.0, 16.0);
             let track = Rect::from_min_max(
                 pos2(row.left() + names, middle - thick / 2.0),
                 pos2(row.right() - numbers, middle + thick / 2.0),
@@ -89,13 +90,14 @@ impl Bars {
             painter.rect_filled(track, thick / 2.0, palette.raised);
             let length = self.length[genre].clamp(0.0, 1.0);
             if length > 0.001 {
-                let width = (track.width() * length).max(thick);
+                let width = (track.width() * length).max(2.0);
                 let bar = Rect::from_min_size(track.min, vec2(width, thick));
+                let round = (thick / 2.0).min(width / 2.0);
                 let mut colour = theme::genre(palette, genre);
                 if !bright {
                     colour = colour.gamma_multiply(0.45);
                 }
-                painter.rect_filled(bar, thick / 2.0, colour);
+                painter.rect_filled(bar, round, colour);
             }
             painter.text(
                 pos2(row.right(), middle),

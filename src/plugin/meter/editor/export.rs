@@ -72,10 +72,7 @@ pub(super) fn csv(history: &History, path: &Path) -> Result<(), ExportError> {
 }
 
 fn file(path: &Path, error: impl std::fmt::Display) -> ExportError {
-    ExportError::File {
-        path: path.to_owned(),
-        error: error.to_string(),
-    }
+    ExportError::File { path: path.to_owned(), error: error.to_string() }
 }
 
 /// Draws the probabilities of the last five minutes on top of each other.

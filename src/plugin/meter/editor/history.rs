@@ -62,11 +62,7 @@ impl History {
             hearing,
             probabilities: shared.probabilities(),
         });
-        while self
-            .entries
-            .front()
-            .is_some_and(|entry| entry.time < self.now - SECONDS)
-        {
+        while self.entries.front().is_some_and(|entry| entry.time < self.now - SECONDS) {
             self.entries.pop_front();
         }
     }

@@ -1,6 +1,6 @@
 //! Interface: the last five minutes as a ribbon coloured by genre.
 
-use egui::{Align2, FontId, Rect, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
+use egui::{Align2, FontId, Mesh, Rect, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
 use super::super::shared::Hearing;
 use super::history::{Entry, History, SECONDS};
@@ -21,11 +21,11 @@ pub(super) fn show(ui: &mut Ui, palette: &Palette, history: &History, until: Opt
         let share = ((time - start) / SECONDS).clamp(0.0, 1.0) as f32;
         band.left() + band.width() * share
     };
-    let entries: Vec<&Entry> = history
-        .entries()
-        .filter(|entry| entry.time >= start && entry.time <= end)
-        .collect();
+    let entries: Vec<&Entry> =
+        history.entries().filter(|entry| entry.time >= start && entry.time <= end).collect();
     let mut described = String::new();
+    // One mesh without soft edges: hundreds of slivers side by side must not show their seams.
+    let mut mesh = Mesh::default();
     for (index, entry) in entries.iter().enumerate() {
         let next = entries.get(index + 1).map_or(end, |next| next.time);
         // A reading holds until the next; a gap longer than that was not listened to.
@@ -42,11 +42,13 @@ pub(super) fn show(ui: &mut Ui, palette: &Palette, history: &History, until: Opt
                     Hearing::Unsure => colour.gamma_multiply(0.45),
                     _ => colour,
                 };
-                let rect = Rect::from_min_max(
-                    pos2(left, band.bottom() - height),
-                    pos2(right.max(left + 0.75), band.bottom()),
+                mesh.add_colored_rect(
+                    Rect::from_min_max(
+                        pos2(left, band.bottom() - height),
+                        pos2(right.max(left + 0.75), band.bottom()),
+                    ),
+                    colour,
                 );
-                painter.rect_filled(rect, 0.0, colour);
             }
             _ => {
                 let y = band.bottom() - 1.0;
@@ -54,6 +56,7 @@ pub(super) fn show(ui: &mut Ui, palette: &Palette, history: &History, until: Opt
             }
         }
     }
+    painter.add(mesh);
     if let Some(last) = entries.last() {
         let best = most_probable(&last.probabilities);
         described = format!(", now {}", genre_name(best));
@@ -62,11 +65,7 @@ pub(super) fn show(ui: &mut Ui, palette: &Palette, history: &History, until: Opt
     for minutes in 0..=5 {
         let time = end - f64::from(minutes) * 60.0;
         let x = x_of(time);
-        painter.vline(
-            x,
-            band.bottom()..=band.bottom() + 3.0,
-            Stroke::new(1.0, palette.line),
-        );
+        painter.vline(x, band.bottom()..=band.bottom() + 3.0, Stroke::new(1.0, palette.line));
         let (align, text) = match minutes {
             0 => (Align2::RIGHT_BOTTOM, "now".to_owned()),
             5 => (Align2::LEFT_BOTTOM, "−5 min".to_owned()),

@@ -23,31 +23,20 @@ pub(super) struct Spectrogram {
     /// What the textures were made from.
     drawn: u64,
     columns: usize,
-    dark: bool,
     seconds: f32,
     evidence: Option<Evidence>,
 }
 
 impl Spectrogram {
     /// Takes over what is new in the picture.
-    pub(super) fn take(
-        &mut self,
-        context: &Context,
-        palette: &Palette,
-        picture: &Picture,
-        shared: &MeterShared,
-    ) {
+    pub(super) fn take(&mut self, context: &Context, picture: &Picture, shared: &MeterShared) {
         self.seconds = shared.column_seconds.load(Ordering::Relaxed);
-        let same = self.drawn == picture.drawn
-            && self.columns == picture.columns.len()
-            && self.dark == palette.dark;
+        let same = self.drawn == picture.drawn && self.columns == picture.columns.len();
         if !same || self.levels.is_none() {
             self.drawn = picture.drawn;
             self.columns = picture.columns.len();
-            self.dark = palette.dark;
-            let map: Vec<Color32> = (0..256)
-                .map(|step| theme::level(palette, step as f32 / 255.0))
-                .collect();
+            let map: Vec<Color32> =
+                (0..256).map(|step| theme::level(step as f32 / 255.0)).collect();
             let mut image = ColorImage::filled([COLUMNS, BANDS], map[0]);
             let first = COLUMNS - picture.columns.len().min(COLUMNS);
             for (column, bands) in picture.columns.iter().rev().take(COLUMNS).rev().enumerate() {
@@ -68,13 +57,16 @@ impl Spectrogram {
                 .filter(|map| map.strength.len() == map.bands * map.columns);
             if let Some(map) = sound {
                 let mut image = ColorImage::filled([map.columns, map.bands], Color32::TRANSPARENT);
-                let (r, g, b) = if palette.dark { (120, 230, 255) } else { (0, 90, 150) };
                 for band in 0..map.bands {
                     for column in 0..map.columns {
                         let strength = map.strength[band * map.columns + column].clamp(0.0, 1.0);
                         let row = map.bands - 1 - band;
-                        image.pixels[row * map.columns + column] =
-                            Color32::from_rgba_unmultiplied(r, g, b, (strength * 190.0) as u8);
+                        image.pixels[row * map.columns + column] = Color32::from_rgba_unmultiplied(
+                            120,
+                            230,
+                            255,
+                            (strength * 160.0) as u8,
+                        );
                     }
                 }
                 put(context, &mut self.strengths, "evidence", image);
@@ -89,16 +81,14 @@ impl Spectrogram {
         let area = ui.available_rect_before_wrap();
         let response = ui.allocate_rect(area, Sense::hover());
         let font = FontId::proportional(SMALL - 0.5);
-        let plot = Rect::from_min_max(
-            area.min + vec2(34.0, 2.0),
-            area.max - vec2(2.0, SMALL + 6.0),
-        );
+        let plot =
+            Rect::from_min_max(area.min + vec2(34.0, 2.0), area.max - vec2(2.0, SMALL + 6.0));
         let hop = if self.seconds > 0.0 { self.seconds } else { 0.0775 };
         // As many seconds as there is a good view of: about three points a column.
         let shown = (plot.width() / 2.2).clamp(120.0, COLUMNS as f32);
         let span = shown * hop;
         let painter = ui.painter().with_clip_rect(area.expand(2.0));
-        painter.rect_filled(plot, 2.0, theme::level(palette, 0.0));
+        painter.rect_filled(plot, 2.0, theme::level(0.0));
         if let Some(texture) = &self.levels {
             let left = 1.0 - shown / COLUMNS as f32;
             let uv = Rect::from_min_max(pos2(left, 0.0), pos2(1.0, 1.0));
@@ -170,19 +160,15 @@ impl Spectrogram {
             let band = (plot.bottom() - pointer.y) / plot.height() * BANDS as f32;
             let band = (band as usize).min(BANDS - 1);
             let back = (plot.right() - pointer.x) / plot.width() * span;
-            response.on_hover_text_at_pointer(format!(
-                "{:.0} Hz, {back:.1} s ago",
-                band_centre(band)
-            ));
+            response
+                .on_hover_text_at_pointer(format!("{:.0} Hz, {back:.1} s ago", band_centre(band)));
         }
     }
 }
 
 /// The band, with a fraction, that this frequency falls in.
 fn band_of(hertz: f64) -> f32 {
-    let above = (0..BANDS)
-        .find(|&band| band_centre(band) >= hertz)
-        .unwrap_or(BANDS - 1);
+    let above = (0..BANDS).find(|&band| band_centre(band) >= hertz).unwrap_or(BANDS - 1);
     if above == 0 {
         return 0.5;
     }
