@@ -72,6 +72,7 @@ pub struct Hearing {
     sum: [f32; GENRES.len()],
     readings: usize,
     state: State,
+    timed: bool,
     timeline: Vec<Stretch>,
     /// Entries of the timeline in its last stretch.
     entries: usize,
@@ -95,6 +96,7 @@ impl Hearing {
             sum: [0.0; GENRES.len()],
             readings: 0,
             state: State::Listening,
+            timed: true,
             timeline: Vec::new(),
             entries: 0,
             picture: picture.then(|| Picture {
@@ -106,6 +108,12 @@ impl Hearing {
         }
     }
 
+    /// Leaves the timeline out, which takes most of the network's time.
+    pub fn without_timeline(mut self) -> Self {
+        self.timed = false;
+        self
+    }
+
     /// Takes interleaved frames of `channels` samples; the ear hears their mean.
     pub fn push(&mut self, interleaved: &[f32], channels: usize) -> Result<(), GenreError> {
         for frame in interleaved.chunks_exact(channels.max(1)) {
@@ -114,19 +122,29 @@ impl Hearing {
             let Some(power) = self.stft.push(mono) else { continue };
             let mut mel = [0.0; BANDS];
             self.bank.apply(power, &mut mel);
-            let column = mel.map(decibels);
-            self.ear.push_mel(column);
-            self.columns += 1;
-            self.paint(&column);
-            if self.columns - self.last_reading == LONGEST {
-                self.read()?;
-            }
-            if self.columns >= WINDOW && self.columns.is_multiple_of(STEP) {
-                let centre = self.columns - WINDOW / 2;
-                // The first window speaks for the beginning too.
-                let start = if self.columns == WINDOW { 0 } else { centre - STEP / 2 };
-                self.note(start, centre + STEP / 2)?;
-            }
+            self.hear(mel.map(decibels))?;
+        }
+        Ok(())
+    }
+
+    /// Takes one column of mel bands, dB, in place of the frames that make it.
+    pub fn push_column(&mut self, column: [f32; BANDS]) -> Result<(), GenreError> {
+        self.frames = ((self.columns + 1) as f64 * COLUMN_SECONDS * self.sample_rate) as u64;
+        self.hear(column)
+    }
+
+    fn hear(&mut self, column: [f32; BANDS]) -> Result<(), GenreError> {
+        self.ear.push_mel(column);
+        self.columns += 1;
+        self.paint(&column);
+        if self.columns - self.last_reading == LONGEST {
+            self.read()?;
+        }
+        if self.columns >= WINDOW && self.columns.is_multiple_of(STEP) {
+            let centre = self.columns - WINDOW / 2;
+            // The first window speaks for the beginning too.
+            let start = if self.columns == WINDOW { 0 } else { centre - STEP / 2 };
+            self.note(start, centre + STEP / 2)?;
         }
         Ok(())
     }
@@ -176,6 +194,9 @@ impl Hearing {
 
     /// Adds an entry to the timeline: the last [`WINDOW`] columns speak for those from `start` to `end`.
     fn note(&mut self, start: usize, end: usize) -> Result<(), GenreError> {
+        if !self.timed {
+            return Ok(());
+        }
         let reading = self.ear.listen_back(WINDOW)?;
         if !reading.is_answer() {
             return Ok(());

@@ -10,7 +10,7 @@ use realfft::{RealFftPlanner, RealToComplex};
 use super::{REFERENCE_RATE, REFERENCE_WINDOW, bin_count, fft_size, half_window, sane_rate};
 
 /// Mean time between two columns, seconds.
-pub const COLUMN_SECONDS: f64 = 3.337 * 512.0 / REFERENCE_RATE;
+pub const COLUMN_SECONDS: f64 = 3.3368 * 512.0 / REFERENCE_RATE;
 
 /// Samples are held within this amplitude (+36 dBFS): a single wild one would otherwise lift the
 /// loudest band of a whole window above all music.
@@ -21,9 +21,10 @@ const QUIETEST_SAMPLE: f32 = 1e-15;
 /// Time of the centre of column `column` from the start of the audio, seconds.
 ///
 /// The columns are those of the training mels: of the frames at hop 512 and 22,050 Hz, only frame
-/// floor(3.337 x + 1.6) is kept for column x.
+/// floor(3.3368 x + 1.665) is kept for column x: the line that fits every column of the clips which
+/// there are both as audio and as mels.
 pub fn column_time(column: u64) -> f64 {
-    ((3_337 * column + 1_600) / 1_000 * 512) as f64 / REFERENCE_RATE
+    ((33_368 * column + 16_650) / 10_000 * 512) as f64 / REFERENCE_RATE
 }
 
 /// Power frames of a mono signal, one each 77.5 ms on average.

@@ -7,7 +7,7 @@ use super::*;
 /// A chirp from 55 Hz to 9 kHz over 3 s, a 440 Hz tone struck twice a second, and a 3 kHz tone: the
 /// signal that `tests/data/mel_librosa.json` was computed from, with
 /// `librosa.feature.melspectrogram(y, sr=22050, n_fft=2048, hop_length=512, n_mels=128, pad_mode="constant")`,
-/// frames floor(3.337 x + 1.6), as 10 log10(max(S, 1e-10)).
+/// frames floor(3.3368 x + 1.665), as 10 log10(max(S, 1e-10)).
 fn made_signal(rate: f64, seconds: f64) -> Vec<f32> {
     let bend = (9_000.0_f64 / 55.0).ln() / 3.0;
     (0..(rate * seconds) as usize)

@@ -1,10 +1,13 @@
 //! Worker: labelled clips as mel columns, from safetensors files, on one axis whatever their source.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use earworm::audio::decode;
 use earworm::genre::GENRES;
-use earworm::spectrum::{BANDS, band_centre};
+use earworm::spectrum::{BANDS, MelBank, Stft, band_centre, decibels};
+use indicatif::ProgressBar;
+use rayon::prelude::*;
 use safetensors::SafeTensors;
 
 /// Where clips come from; sources are balanced against each other, and each labels in its own way.
@@ -54,6 +57,13 @@ impl Clip {
     /// A stored value as dB below the clip's maximum.
     pub fn decibels(value: u8) -> f32 {
         f32::from(value) * (80.0 / 255.0) - 80.0
+    }
+
+    /// The columns as the front end would make them, dB; FMA's each stand for three.
+    pub fn front_end_columns(&self) -> impl Iterator<Item = [f32; BANDS]> {
+        self.columns
+            .iter()
+            .flat_map(|column| std::iter::repeat_n(column.map(Self::decibels), self.stride))
     }
 }
 
@@ -134,6 +144,125 @@ pub fn read_mels(path: &Path) -> anyhow::Result<Vec<Clip>> {
     Ok(read)
 }
 
+/// An audio file and the genre that its name or folder gives it.
+pub struct AudioFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The data's own word for the genre.
+    pub word: String,
+}
+
+/// The audio files in a folder of folders named by genre (GTZAN's own layout), or in a folder of
+/// files with a genre in their names.
+pub fn audio_files(folder: &Path) -> anyhow::Result<Vec<AudioFile>> {
+    const EXTENSIONS: [&str; 11] =
+        ["wav", "au", "aif", "aiff", "flac", "mp3", "ogg", "oga", "aac", "m4a", "mp4"];
+    let entries = |folder: &Path| -> anyhow::Result<Vec<PathBuf>> {
+        let listing = std::fs::read_dir(folder)
+            .with_context(|| format!("{} can't be read", folder.display()))?;
+        let mut paths =
+            listing.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
+        paths.sort();
+        Ok(paths)
+    };
+    let audio = |path: &Path| {
+        let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+        path.is_file() && EXTENSIONS.contains(&extension.as_str())
+    };
+    let mut files = Vec::new();
+    for path in entries(folder)? {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if path.is_dir() {
+            let inside = entries(&path)?.into_iter().filter(|path| audio(path));
+            files.extend(inside.map(|path| AudioFile { path, word: name.clone() }));
+        } else if audio(&path)
+            && let Some(word) =
+                name.split(|c: char| !c.is_ascii_alphabetic()).find(|word| genre_of(word).is_some())
+        {
+            files.push(AudioFile { path: path.clone(), word: word.to_string() });
+        }
+    }
+    anyhow::ensure!(
+        !files.is_empty(),
+        "{} holds no folder of audio named by genre",
+        folder.display()
+    );
+    Ok(files)
+}
+
+/// The mel columns of an audio file, dB, by the very front end of the plug-in.
+pub fn hear_columns(path: &Path) -> anyhow::Result<Vec<[f32; BANDS]>> {
+    let mut sound = decode(path).with_context(|| path.display().to_string())?;
+    let rate = sound.sample_rate() as f32;
+    let (mut stft, bank, channels) = (Stft::new(rate), MelBank::new(rate), sound.channels());
+    let mut columns = Vec::new();
+    while let Some(chunk) = sound.next_chunk() {
+        for frame in chunk.chunks_exact(channels) {
+            let Some(power) = stft.push(frame.iter().sum::<f32>() / channels as f32) else {
+                continue;
+            };
+            let mut mel = [0.0; BANDS];
+            bank.apply(power, &mut mel);
+            columns.push(mel.map(decibels));
+        }
+    }
+    Ok(columns)
+}
+
+/// Reads a folder of audio as clips to train on; their mels are kept in `cache` for the next time.
+pub fn read_audio(folder: &Path, cache: &Path) -> anyhow::Result<Vec<Clip>> {
+    let files = audio_files(folder)?;
+    let bar = ProgressBar::new(files.len() as u64);
+    let clip = |file: &AudioFile| -> anyhow::Result<Clip> {
+        let kept = cache.join(cache_name(&file.path)?);
+        let columns = if let Ok(bytes) = std::fs::read(&kept) {
+            bytes.as_chunks::<BANDS>().0.to_vec()
+        } else {
+            let heard = hear_columns(&file.path)?;
+            let loudest = heard.iter().flatten().copied().fold(f32::NEG_INFINITY, f32::max);
+            let columns: Vec<[u8; BANDS]> = heard
+                .iter()
+                .map(|column| {
+                    column.map(|db| ((db - loudest + 80.0).max(0.0) * (255.0 / 80.0)).round() as u8)
+                })
+                .collect();
+            std::fs::create_dir_all(cache)?;
+            let beside = kept.with_extension("part");
+            std::fs::write(&beside, columns.as_flattened())?;
+            std::fs::rename(&beside, &kept)?;
+            columns
+        };
+        bar.inc(1);
+        let name = file.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let (genre, word, group) = (genre_of(&file.word), file.word.clone(), name.clone());
+        Ok(Clip { name, word, genre, fma: None, group, source: Source::Gtzan, columns, stride: 1 })
+    };
+    let clips = files.par_iter().map(clip).collect::<Vec<_>>();
+    bar.finish_and_clear();
+    // A file that can't be heard is left out and named; GTZAN itself has one.
+    let (heard, refused): (Vec<_>, Vec<_>) = clips.into_iter().partition(Result::is_ok);
+    for error in refused.into_iter().filter_map(Result::err) {
+        eprintln!("left out: {error:#}");
+    }
+    Ok(heard.into_iter().filter_map(Result::ok).collect())
+}
+
+/// The name of a file's mels in the cache: another one once the file changes.
+fn cache_name(path: &Path) -> anyhow::Result<String> {
+    let facts = path.metadata().with_context(|| path.display().to_string())?;
+    let changed = facts.modified()?.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let whole = path.canonicalize()?;
+    let key = format!("{} {} {}", whole.display(), facts.len(), changed.as_nanos());
+    Ok(format!("{:016x}.mel", fnv(&key)))
+}
+
+/// FNV-1a, which is the same on every machine and in every release.
+fn fnv(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    })
+}
+
 /// The mel axis that reaches up to 22,050 Hz, brought onto ours, which ends at 11,025 Hz.
 struct WideAxis {
     /// For each of our bands, the band of the wide axis under it, and how far the next one counts.
@@ -168,11 +297,7 @@ impl WideAxis {
 
 /// Whether a group of clips is held out for validation: one in `parts`, the same in every run.
 pub fn held_out(group: &str, parts: u64) -> bool {
-    // FNV-1a, which is the same on every machine and release.
-    let hash = group.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-    });
-    (hash >> 16) % parts == 0
+    (fnv(group) >> 16) % parts == 0
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use earworm::genre::{Ear, GENRES, GTZAN_GENRES, Network};
+use earworm::genre::{GENRES, GTZAN_GENRES, Hearing, Network};
+use earworm::spectrum::{BANDS, COLUMN_SECONDS};
 use serde::Serialize;
 
 use crate::genre_clips::Clip;
@@ -38,7 +39,8 @@ pub struct Scores {
 #[derive(Clone, Debug, Serialize)]
 pub struct GenreFigures {
     /// The genre.
-    pub genre: String,
+    #[serde(skip)]
+    pub genre: &'static str,
     /// Clips of it.
     pub clips: usize,
     /// Share of the clips named so that are of it.
@@ -49,13 +51,24 @@ pub struct GenreFigures {
     pub f1: f32,
 }
 
-/// Lets an ear hear each clip's stored mels.
+/// Lets an ear hear each clip's stored mels, the whole of it.
 pub fn measure(network: &Network, clips: &[Clip], gtzan: bool) -> anyhow::Result<Scores> {
+    measure_first(network, clips, gtzan, f64::INFINITY)
+}
+
+/// Lets an ear hear the first `seconds` of each clip's stored mels.
+pub fn measure_first(
+    network: &Network,
+    clips: &[Clip],
+    gtzan: bool,
+    seconds: f64,
+) -> anyhow::Result<Scores> {
     let network = Arc::new(network.clone());
     let mut answers = Vec::new();
     for clip in clips {
         let Some(genre) = clip.genre else { continue };
-        if let Some(probabilities) = listen(&network, clip, f32::INFINITY)? {
+        let columns = clip.front_end_columns();
+        if let Some(probabilities) = listen(&network, columns, seconds)? {
             let probabilities = if gtzan { over_gtzan(probabilities) } else { probabilities };
             answers.push(Answer { clip: clip.name.clone(), genre, probabilities });
         }
@@ -63,22 +76,19 @@ pub fn measure(network: &Network, clips: &[Clip], gtzan: bool) -> anyhow::Result
     Ok(Scores { answers, gtzan })
 }
 
-/// What an ear says after the first `seconds` of a clip; none where it is still listening.
+/// What is heard in the first `seconds` of columns of mel bands (dB); none where that is too short.
 pub fn listen(
     network: &Arc<Network>,
-    clip: &Clip,
-    seconds: f32,
+    columns: impl Iterator<Item = [f32; BANDS]>,
+    seconds: f64,
 ) -> anyhow::Result<Option<[f32; GENRES.len()]>> {
-    let mut ear = Ear::new(network.clone(), 22_050.0);
-    let columns =
-        (f64::from(seconds) / earworm::spectrum::COLUMN_SECONDS / clip.stride as f64) as usize;
-    for column in clip.columns.iter().take(columns.max(1)) {
-        for _ in 0..clip.stride {
-            ear.push_mel(column.map(Clip::decibels));
-        }
+    let mut hearing = Hearing::new(network.clone(), 22_050, false).without_timeline();
+    // A column more than the time holds: the ear must have heard all of it.
+    for column in columns.take(((seconds / COLUMN_SECONDS) as usize).saturating_add(1)) {
+        hearing.push_column(column)?;
     }
-    let reading = ear.listen()?;
-    Ok(reading.map.is_some().then_some(reading.probabilities))
+    let heard = hearing.finish()?;
+    Ok(heard.likeliest().map(|_| heard.probabilities))
 }
 
 /// Probabilities renormalised over GTZAN's genres, the first ones.
@@ -107,7 +117,7 @@ impl Scores {
                     (right / named.max(1) as f32, right / clips.max(1) as f32);
                 let f1 = 2.0 * precision * recall / (precision + recall).max(f32::MIN_POSITIVE);
                 (clips > 0).then(|| GenreFigures {
-                    genre: GENRES[genre].into(),
+                    genre: GENRES[genre],
                     clips,
                     precision,
                     recall,

@@ -12,7 +12,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 
-use crate::genre_clips::{Clip, FMA_GENRES, Source, held_out, read_mels};
+use crate::genre_clips::{Clip, FMA_GENRES, Source, held_out, read_audio, read_mels};
 use crate::genre_curves::{self, Epoch};
 use crate::genre_scores::{self, Scores};
 use crate::genre_weights::{Optimizer, save_network};
@@ -30,7 +30,7 @@ pub enum Architecture {
 /// What the task is told on the command line.
 #[derive(clap::Args)]
 pub struct Options {
-    /// safetensors files of labelled mels
+    /// safetensors files of labelled mels, or folders of folders of audio named by genre
     #[arg(required = true)]
     data: Vec<PathBuf>,
     /// Clips that are only measured; their first file chooses the best weights
@@ -285,6 +285,11 @@ struct Set {
     gtzan: bool,
 }
 
+/// Labelled clips of a file or folder.
+fn read(path: &Path, out: &Path) -> anyhow::Result<Vec<Clip>> {
+    if path.is_dir() { read_audio(path, &out.join("mels")) } else { read_mels(path) }
+}
+
 /// The clips to train on, and the sets to measure on: the files of --valid, and what is held out of
 /// sources that come in one file.
 fn clips(options: &Options) -> anyhow::Result<(Vec<Clip>, Vec<Set>)> {
@@ -293,11 +298,11 @@ fn clips(options: &Options) -> anyhow::Result<(Vec<Clip>, Vec<Set>)> {
         path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
     };
     for path in &options.valid {
-        sets.push(Set { name: name(path), clips: read_mels(path)?, gtzan: true });
+        sets.push(Set { name: name(path), clips: read(path, &options.out)?, gtzan: true });
     }
     let mut train = Vec::new();
     for path in &options.data {
-        let clips = read_mels(path)?;
+        let clips = read(path, &options.out)?;
         let source =
             clips.first().with_context(|| format!("{} holds no clip", path.display()))?.source;
         let parts = match source {
