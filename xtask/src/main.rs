@@ -16,7 +16,9 @@ mod process;
 mod screenshots;
 mod test;
 mod train_genre;
+mod loss_curve;
 mod train_tunes;
+mod tunes_corpus;
 
 use clap::{Parser, Subcommand};
 

@@ -1,0 +1,299 @@
+//! Core: the mask: which characters may come next if the tune is to be valid and as asked for.
+//!
+//! An automaton over the plain form. It knows where the bar stands, so that every bar adds up: a pickup's
+//! complement too, before each section's end and at the last bar. It knows open repeats, the tie that waits for its
+//! note, the triplet that waits for its third, the range, and how many bars are left. After every
+//! character it allows, the tune can still be finished. First and second endings are read but not written: an ending's two
+//! bars, counted as written, would take a bar from another phrase.
+
+use super::alphabet::{LETTERS, staff_letter};
+use super::context::{Context, Place, length_ticks};
+use super::plain::{HIGHEST, LENGTHS, LOWEST, UNIT};
+
+/// What a tune's body is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Form {
+    /// Bars as written, a pickup and the short bar that it completes counted as one.
+    pub bars: u32,
+    /// Whether chord symbols are written.
+    pub chords: bool,
+}
+
+/// Characters, as a set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Allowed(u128);
+
+impl Allowed {
+    /// Whether `character` may come next.
+    pub fn has(self, character: u8) -> bool {
+        character < 128 && self.0 >> character & 1 == 1
+    }
+
+    /// Whether nothing may come: never before the tune's end.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    fn add(&mut self, characters: &[u8]) {
+        for &character in characters {
+            self.0 |= 1 << character;
+        }
+    }
+}
+
+/// Written lengths that may be composed: the finest is a quarter of the unit, of which every bar is a multiple.
+const COMPOSED: [i32; 11] = [6, 12, 18, 24, 36, 48, 72, 96, 144, 192, 288];
+
+/// What may follow `context` in a body of this form.
+pub fn allowed(context: &Context, form: Form) -> Allowed {
+    Grammar { context, form }.allowed()
+}
+
+struct Grammar<'a> {
+    context: &'a Context,
+    form: Form,
+}
+
+impl Grammar<'_> {
+    fn pickup(&self) -> i32 {
+        self.context.pickup.unwrap_or(0)
+    }
+
+    fn is_last_bar(&self) -> bool {
+        !self.context.in_pickup && self.context.pickup.is_some() && self.context.measures + 1 >= self.form.bars
+    }
+
+    /// How far the bar may go, in ticks from its line.
+    fn end(&self) -> i32 {
+        if self.context.in_pickup {
+            self.pickup()
+        } else if self.is_last_bar() {
+            self.context.bar - self.pickup()
+        } else {
+            self.context.bar
+        }
+    }
+
+    fn allowed(&self) -> Allowed {
+        let mut out = Allowed::default();
+        let context = self.context;
+        let over = context.measures >= self.form.bars;
+        match context.place {
+            Place::Header | Place::Done => {}
+            Place::Open => self.note_starts(context.tied, &mut out),
+            Place::Accidental => letters(None, &mut out),
+            Place::Parenthesis => out.add(b"3"),
+            Place::Triplet | Place::Broken => {
+                letters(None, &mut out);
+                out.add(b"^_=");
+            }
+            Place::Chord(so_far) => chord_goes_on(so_far, &mut out),
+            Place::Letter => {
+                self.marks(&mut out);
+                if !self.must_mark() {
+                    self.lengths([0; 3], &mut out);
+                }
+            }
+            Place::Mark | Place::Rest => self.lengths([0; 3], &mut out),
+            Place::Length(so_far) => self.lengths(so_far, &mut out),
+            Place::Tie => {
+                if context.position == self.end() {
+                    out.add(b"|");
+                } else if context.position % context.beat == 0 {
+                    out.add(b" ");
+                } else {
+                    self.note_starts(context.tied, &mut out);
+                }
+            }
+            Place::Line if over => out.add(b"]"),
+            Place::Line if context.ended_pickup || context.tied.is_some() => self.note_starts(context.tied, &mut out),
+            Place::Line => {
+                let full = context.ended_at == context.bar;
+                if full {
+                    self.note_starts(context.tied, &mut out);
+                }
+                if (!full || self.pickup() == 0) && !context.open {
+                    out.add(b"|:");
+                }
+            }
+            Place::Colon if over => out.add(b"|"),
+            Place::Colon => out.add(b"|:"),
+            Place::End if over => out.add(b"]"),
+            Place::End | Place::Closed => self.note_starts(context.tied, &mut out),
+            Place::Ending => out.add(b" "),
+        }
+        out
+    }
+
+    /// Characters that begin a note, a rest, a triplet or the chord symbol above one.
+    fn note_starts(&self, tied: Option<i8>, out: &mut Allowed) {
+        let context = self.context;
+        let chord = self.form.chords && context.last() != b'"';
+        // Chord symbols were asked for and none has come before the first bar line: now.
+        if chord && !context.chords && context.pickup.is_some() && tied.is_none() {
+            return out.add(b"\"");
+        }
+        if chord {
+            out.add(b"\"");
+        }
+        letters(tied, out);
+        if tied.is_none() {
+            out.add(b"^_=z");
+            if self.end() - context.position >= UNIT {
+                out.add(b"(");
+            }
+        }
+    }
+
+    /// Whether a tied note's letter still lacks its octave mark.
+    fn must_mark(&self) -> bool {
+        self.context.tied.is_some_and(|step| step != self.context.step)
+    }
+
+    fn marks(&self, out: &mut Allowed) {
+        let step = self.context.step;
+        let fits = |moved: i8| match self.context.tied {
+            Some(tied) => moved == tied,
+            None => (LOWEST..=HIGHEST).contains(&moved),
+        };
+        if step < 7 && fits(step - 7) {
+            out.add(b",");
+        }
+        if step >= 7 && fits(step + 7) {
+            out.add(b"'");
+        }
+    }
+
+    /// How a note's length may go on, and what may follow the note if the length is one already.
+    fn lengths(&self, so_far: [u8; 3], out: &mut Allowed) {
+        let context = self.context;
+        let room = self.end() - context.note_start;
+        let length = so_far.iter().position(|&c| c == 0).unwrap_or(3);
+        let sound = |ticks: i32| if context.triplet > 0 { ticks * 2 / 3 } else { ticks };
+        let fits = |ticks: i32| match context.triplet {
+            _ if context.broken != 0 => ticks == UNIT,
+            0 => ticks <= room && COMPOSED.contains(&ticks),
+            3 => ticks * 2 <= room && matches!(ticks, 12 | 24 | 48),
+            _ => ticks == context.triplet_ticks,
+        };
+        for (text, ticks) in LENGTHS {
+            let text = text.as_bytes();
+            if text.len() > length && text[..length] == so_far[..length] && fits(ticks) {
+                out.add(&text[length..=length]);
+            }
+        }
+        if !length_ticks(so_far).is_some_and(fits) {
+            return;
+        }
+        if length == 0
+            && !context.is_rest
+            && context.triplet == 0
+            && context.broken == 0
+            && room >= 2 * UNIT
+        {
+            out.add(b"<>");
+        }
+        if context.triplet > 1 {
+            letters(None, out);
+            return out.add(b"^_=");
+        }
+        debug_assert_eq!(
+            context.position,
+            context.note_start + if context.broken != 0 { context.broken } else { sound(context.written) }
+        );
+        self.after_note(out);
+    }
+
+    /// What may follow a whole note or rest.
+    fn after_note(&self, out: &mut Allowed) {
+        let context = self.context;
+        let (position, bar, pickup, end) = (context.position, context.bar, self.pickup(), self.end());
+        if position < end {
+            if position % context.beat == 0 {
+                out.add(b" ");
+            } else {
+                // The tie that led to this note, if any, has been kept, and its triplet is full.
+                self.note_starts(None, out);
+            }
+        }
+        let altered = staff_letter(LETTERS[context.step.rem_euclid(7) as usize])
+            .is_some_and(|letter| context.altered >> letter & 1 == 1);
+        if !context.is_rest && context.triplet == 0 && (position < end || !altered && !self.is_last_bar()) {
+            out.add(b"-");
+        }
+        // Bar lines.
+        if context.in_pickup {
+            if position == end {
+                out.add(b"|");
+            }
+            return;
+        }
+        if context.pickup.is_none() {
+            let may_be_pickup = position * 2 <= bar && position % (UNIT / 2) == 0 && self.form.bars > 1;
+            if position == bar || may_be_pickup {
+                out.add(b"|");
+            }
+            return;
+        }
+        if self.is_last_bar() {
+            if position == end {
+                if context.open || context.first_section {
+                    out.add(b":");
+                }
+                if !context.open {
+                    out.add(b"|");
+                }
+            }
+            return;
+        }
+        let boundary = position == bar - pickup;
+        if position == bar {
+            out.add(b"|");
+        }
+        if boundary {
+            if context.open || context.first_section {
+                out.add(b":");
+            }
+            if !context.open {
+                out.add(b"|");
+            }
+        }
+    }
+}
+
+/// A note's letter: any, or the one that a tie asks for.
+fn letters(tied: Option<i8>, out: &mut Allowed) {
+    match tied {
+        Some(step) => {
+            let letter = LETTERS[step.rem_euclid(7) as usize];
+            out.add(&[if step >= 7 { letter.to_ascii_lowercase() } else { letter }]);
+        }
+        None => {
+            // Both octaves that need no mark are playable whole.
+            out.add(&LETTERS);
+            out.add(&LETTERS.map(|letter| letter.to_ascii_lowercase()));
+        }
+    }
+}
+
+/// How a chord symbol goes on: a root, `#` or `b`, then `m`, `7`, `m7`, `dim` or nothing.
+fn chord_goes_on(so_far: [u8; 4], out: &mut Allowed) {
+    let length = so_far.iter().position(|&c| c == 0).unwrap_or(4);
+    match so_far[..length].last() {
+        None => out.add(&LETTERS),
+        Some(root @ b'A'..=b'G') => {
+            out.add(b"\"m7d");
+            match root {
+                b'F' | b'C' | b'G' => out.add(b"#"),
+                b'B' | b'E' | b'A' => out.add(b"b"),
+                _ => {}
+            }
+        }
+        Some(b'#' | b'b') => out.add(b"\"m7d"),
+        Some(b'm') if so_far[..length].contains(&b'd') => out.add(b"\""),
+        Some(b'm') => out.add(b"\"7"),
+        Some(b'd') => out.add(b"i"),
+        Some(b'i') => out.add(b"m"),
+        Some(_) => out.add(b"\""),
+    }
+}

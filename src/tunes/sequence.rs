@@ -1,0 +1,361 @@
+//! Worker: a recurrent layer over a whole sequence as one operation, forwards and backwards.
+//!
+//! A graph of single tensor operations spends most of its time between them. This operation runs all
+//! steps of a layer in one call: one matrix product and one pass over the gates a step, and the
+//! gradient of the recurrent weights as a single product over all steps at the end.
+
+use std::sync::Mutex;
+
+use candle_core::{CpuStorage, CustomOp1, CustomOp3, Error, Layout, Result, Shape, Tensor};
+use gemm::Parallelism;
+
+use super::activation;
+use super::network::Cell;
+
+/// One layer's steps over `[steps, lanes]` characters.
+///
+/// Arguments: the projected inputs `[steps, lanes, gates * hidden]` with the bias in them, the recurrent
+/// weights `[gates * hidden, hidden]`, and the state before the first step `[states, lanes, hidden]`.
+/// Result: `[steps + 1, lanes, hidden]`, the hidden state after each step, and last the cell state of
+/// an LSTM (zeros for the other cells).
+pub struct Sequence {
+    cell: Cell,
+    /// `[steps, lanes]`: 0 where a new tune starts, so that the state before it is forgotten; else 1.
+    keep: Vec<f32>,
+    trace: Mutex<Trace>,
+}
+
+/// What the steps leave behind for the way back.
+#[derive(Default)]
+struct Trace {
+    /// Hidden state that each step started from, `[steps, lanes, hidden]`.
+    before: Vec<f32>,
+    /// Activated gates, `[steps, lanes, gates * hidden]`.
+    gates: Vec<f32>,
+    /// LSTM: cell state after each step. GRU: what the candidate's reset gate multiplies.
+    inner: Vec<f32>,
+    /// LSTM: cell state that each step started from.
+    inner_before: Vec<f32>,
+}
+
+impl Sequence {
+    /// A layer of `cell`; `keep` is 0 at each of the `[steps, lanes]` places where a tune starts.
+    pub fn new(cell: Cell, keep: Vec<f32>) -> Self {
+        Self { cell, keep, trace: Mutex::default() }
+    }
+}
+
+/// `target[m, n] = keep * target + left[m, k] · right`, row-major; `right` is `[k, n]`, or `[n, k]`
+/// where `right_transposed`, and `left` is stored `[k, m]` where `left_transposed`.
+#[allow(clippy::too_many_arguments)]
+pub(super) fn product(
+    target: &mut [f32],
+    (m, n, k): (usize, usize, usize),
+    left: &[f32],
+    left_transposed: bool,
+    right: &[f32],
+    right_transposed: bool,
+    accumulate: bool,
+) {
+    assert!(target.len() >= m * n && left.len() >= m * k && right.len() >= k * n);
+    let (left_row, left_column) = if left_transposed { (1, m) } else { (k, 1) };
+    let (right_row, right_column) = if right_transposed { (1, k) } else { (n, 1) };
+    // SAFETY: the three slices are at least as long as the shapes and strides reach (asserted above),
+    // and the borrow checker keeps the target apart from the other two.
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            target.as_mut_ptr(),
+            1,
+            n as isize,
+            accumulate,
+            left.as_ptr(),
+            left_column as isize,
+            left_row as isize,
+            right.as_ptr(),
+            right_column as isize,
+            right_row as isize,
+            1.0f32,
+            1.0f32,
+            false,
+            false,
+            false,
+            Parallelism::None,
+        );
+    }
+}
+
+fn values<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+    let (start, end) = layout
+        .contiguous_offsets()
+        .ok_or_else(|| Error::Msg("a sequence needs contiguous arguments".into()))?;
+    match storage {
+        CpuStorage::F32(values) => Ok(&values[start..end]),
+        _ => Err(Error::Msg("a sequence needs 32-bit floats".into())),
+    }
+}
+
+impl CustomOp3 for Sequence {
+    fn name(&self) -> &'static str {
+        "recurrent sequence"
+    }
+
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+        s3: &CpuStorage,
+        l3: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (steps, lanes, wide) = l1.shape().dims3()?;
+        let (_, hidden) = l2.shape().dims2()?;
+        let (projected, weights, state) = (values(s1, l1)?, values(s2, l2)?, values(s3, l3)?);
+        let row = lanes * hidden;
+        let is_lstm = self.cell == Cell::Lstm;
+
+        let mut trace = Trace {
+            before: vec![0.0; steps * row],
+            gates: projected.to_vec(),
+            inner: vec![0.0; if self.cell == Cell::Rnn { 0 } else { steps * row }],
+            inner_before: vec![0.0; if is_lstm { steps * row } else { 0 }],
+        };
+        let mut result = vec![0.0f32; (steps + 1) * row];
+        let mut pushed = vec![0.0f32; if self.cell == Cell::Gru { lanes * wide } else { 0 }];
+        for step in 0..steps {
+            let here = step * row..(step + 1) * row;
+            let keep = &self.keep[step * lanes..(step + 1) * lanes];
+            let (done, rest) = result.split_at_mut(step * row);
+            let last = if step == 0 { &state[..row] } else { &done[(step - 1) * row..] };
+            let before = &mut trace.before[here.clone()];
+            for ((target, source), &keep) in
+                before.chunks_exact_mut(hidden).zip(last.chunks_exact(hidden)).zip(keep)
+            {
+                for (target, &source) in target.iter_mut().zip(source) {
+                    *target = source * keep;
+                }
+            }
+            if is_lstm {
+                let (past, _) = trace.inner.split_at(here.start);
+                let last = if step == 0 { &state[row..2 * row] } else { &past[here.start - row..] };
+                let target = &mut trace.inner_before[here.clone()];
+                for ((target, source), &keep) in
+                    target.chunks_exact_mut(hidden).zip(last.chunks_exact(hidden)).zip(keep)
+                {
+                    for (target, &source) in target.iter_mut().zip(source) {
+                        *target = source * keep;
+                    }
+                }
+            }
+            let gates = &mut trace.gates[step * lanes * wide..(step + 1) * lanes * wide];
+            let out = &mut rest[..row];
+            match self.cell {
+                Cell::Rnn => {
+                    product(gates, (lanes, wide, hidden), before, false, weights, true, true);
+                    activation::tanh_all(gates);
+                    out.copy_from_slice(gates);
+                }
+                Cell::Lstm => {
+                    product(gates, (lanes, wide, hidden), before, false, weights, true, true);
+                    let inner = &mut trace.inner[here.clone()];
+                    let inner_before = &trace.inner_before[here];
+                    for lane in 0..lanes {
+                        let at = lane * hidden..(lane + 1) * hidden;
+                        activation::lstm(
+                            &mut gates[lane * wide..(lane + 1) * wide],
+                            &inner_before[at.clone()],
+                            &mut inner[at.clone()],
+                            &mut out[at],
+                        );
+                    }
+                }
+                Cell::Gru => {
+                    product(&mut pushed, (lanes, wide, hidden), before, false, weights, true, false);
+                    let inner = &mut trace.inner[here];
+                    for lane in 0..lanes {
+                        let at = lane * hidden..(lane + 1) * hidden;
+                        let wide_at = lane * wide..(lane + 1) * wide;
+                        inner[at.clone()].copy_from_slice(&pushed[wide_at.clone()][2 * hidden..]);
+                        activation::gru(
+                            &mut gates[wide_at.clone()],
+                            &pushed[wide_at],
+                            &before[at.clone()],
+                            &mut out[at],
+                        );
+                    }
+                }
+            }
+        }
+        if is_lstm && steps > 0 {
+            result[steps * row..].copy_from_slice(&trace.inner[(steps - 1) * row..]);
+        }
+        *self.trace.lock().map_err(|_| Error::Msg("a sequence failed before".into()))? = trace;
+        Ok((CpuStorage::F32(result), (steps + 1, lanes, hidden).into()))
+    }
+
+    fn bwd(
+        &self,
+        projected: &Tensor,
+        weights: &Tensor,
+        _state: &Tensor,
+        result: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let (steps, lanes, wide) = projected.dims3()?;
+        let (_, hidden) = weights.dims2()?;
+        let row = lanes * hidden;
+        let trace = self.trace.lock().map_err(|_| Error::Msg("a sequence failed before".into()))?;
+        let (storage, layout) = weights.storage_and_layout();
+        let weights_values = match &*storage {
+            candle_core::Storage::Cpu(storage) => values(storage, layout)?,
+            _ => return Err(Error::Msg("a sequence runs on the processor".into())),
+        };
+        let gradient = gradient.contiguous()?;
+        let (gradient_storage, gradient_layout) = gradient.storage_and_layout();
+        let gradient_values = match &*gradient_storage {
+            candle_core::Storage::Cpu(storage) => values(storage, gradient_layout)?,
+            _ => return Err(Error::Msg("a sequence runs on the processor".into())),
+        };
+        let (result_storage, result_layout) = result.storage_and_layout();
+        let _ = (&result_storage, &result_layout);
+
+        // Gradient of the gates before their activation, as the inputs feel it; the GRU's recurrent
+        // product feels another one in its candidate.
+        let mut to_gates = vec![0.0f32; steps * lanes * wide];
+        let mut to_pushed = vec![0.0f32; if self.cell == Cell::Gru { steps * lanes * wide } else { 0 }];
+        let mut carried = vec![0.0f32; row];
+        let mut carried_inner = vec![0.0f32; row];
+        for step in (0..steps).rev() {
+            let here = step * row..(step + 1) * row;
+            let wide_here = step * lanes * wide..(step + 1) * lanes * wide;
+            for (carried, &gradient) in carried.iter_mut().zip(&gradient_values[here.clone()]) {
+                *carried += gradient;
+            }
+            let gates = &trace.gates[wide_here.clone()];
+            let target = &mut to_gates[wide_here.clone()];
+            match self.cell {
+                Cell::Rnn => {
+                    for ((target, &gate), &carried) in target.iter_mut().zip(gates).zip(&carried) {
+                        *target = carried * (1.0 - gate * gate);
+                    }
+                    product(&mut carried, (lanes, hidden, wide), target, false, weights_values, false, false);
+                }
+                Cell::Lstm => {
+                    for lane in 0..lanes {
+                        let at = lane * hidden..(lane + 1) * hidden;
+                        let in_step = here.start + at.start..here.start + at.end;
+                        activation::lstm_back(
+                            &mut target[lane * wide..(lane + 1) * wide],
+                            &gates[lane * wide..(lane + 1) * wide],
+                            &trace.inner[in_step.clone()],
+                            &trace.inner_before[in_step],
+                            &carried[at.clone()],
+                            &mut carried_inner[at],
+                        );
+                    }
+                    product(&mut carried, (lanes, hidden, wide), target, false, weights_values, false, false);
+                }
+                Cell::Gru => {
+                    let pushed = &mut to_pushed[wide_here];
+                    for lane in 0..lanes {
+                        let at = lane * hidden..(lane + 1) * hidden;
+                        let in_step = here.start + at.start..here.start + at.end;
+                        let wide_at = lane * wide..(lane + 1) * wide;
+                        activation::gru_back(
+                            &mut target[wide_at.clone()],
+                            &mut pushed[wide_at.clone()],
+                            &gates[wide_at],
+                            &trace.inner[in_step.clone()],
+                            &trace.before[in_step],
+                            &mut carried[at],
+                        );
+                    }
+                    product(&mut carried, (lanes, hidden, wide), pushed, false, weights_values, false, true);
+                }
+            }
+            let keep = &self.keep[step * lanes..(step + 1) * lanes];
+            for ((carried, inner), &keep) in
+                carried.chunks_exact_mut(hidden).zip(carried_inner.chunks_exact_mut(hidden)).zip(keep)
+            {
+                if keep == 0.0 {
+                    carried.fill(0.0);
+                    inner.fill(0.0);
+                }
+            }
+        }
+        let felt = if self.cell == Cell::Gru { &to_pushed } else { &to_gates };
+        let mut to_weights = vec![0.0f32; wide * hidden];
+        product(&mut to_weights, (wide, hidden, steps * lanes), felt, true, &trace.before, false, false);
+        let device = projected.device();
+        Ok((
+            Some(Tensor::from_vec(to_gates, (steps, lanes, wide), device)?),
+            Some(Tensor::from_vec(to_weights, (wide, hidden), device)?),
+            None,
+        ))
+    }
+}
+
+/// Sums rows of a table: the product of a table `[rows, width]` with inputs that are 1 in a few places and
+/// 0 elsewhere. Result: `[inputs, width]`.
+pub struct RowSums {
+    /// `[inputs, per_input]` row numbers.
+    rows: Vec<u16>,
+    per_input: usize,
+}
+
+impl RowSums {
+    /// Sums `per_input` rows for each input.
+    pub fn new(rows: Vec<u16>, per_input: usize) -> Self {
+        Self { rows, per_input }
+    }
+}
+
+impl CustomOp1 for RowSums {
+    fn name(&self) -> &'static str {
+        "row sums"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (count, width) = layout.shape().dims2()?;
+        let table = values(storage, layout)?;
+        let inputs = self.rows.len() / self.per_input;
+        let mut sums = vec![0.0f32; inputs * width];
+        for (sum, rows) in sums.chunks_exact_mut(width).zip(self.rows.chunks_exact(self.per_input)) {
+            for &row in rows {
+                let row = usize::from(row);
+                if row >= count {
+                    return Err(Error::Msg(format!("row {row} of a table with {count}")));
+                }
+                for (sum, &value) in sum.iter_mut().zip(&table[row * width..(row + 1) * width]) {
+                    *sum += value;
+                }
+            }
+        }
+        Ok((CpuStorage::F32(sums), (inputs, width).into()))
+    }
+
+    fn bwd(&self, table: &Tensor, _result: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
+        let (count, width) = table.dims2()?;
+        let gradient = gradient.contiguous()?;
+        let (storage, layout) = gradient.storage_and_layout();
+        let gradient_values = match &*storage {
+            candle_core::Storage::Cpu(storage) => values(storage, layout)?,
+            _ => return Err(Error::Msg("row sums run on the processor".into())),
+        };
+        let mut back = vec![0.0f32; count * width];
+        for (gradient, rows) in
+            gradient_values.chunks_exact(width).zip(self.rows.chunks_exact(self.per_input))
+        {
+            for &row in rows {
+                let row = usize::from(row);
+                for (back, &value) in back[row * width..(row + 1) * width].iter_mut().zip(gradient) {
+                    *back += value;
+                }
+            }
+        }
+        Ok(Some(Tensor::from_vec(back, (count, width), table.device())?))
+    }
+}
