@@ -59,6 +59,8 @@ macro_rules! vectorised {
     };
 }
 
+pub(super) use vectorised;
+
 vectorised! {
     /// The hyperbolic tangent of each value.
     fn tanh_all(values: &mut [f32]) {

@@ -223,6 +223,11 @@ impl Context {
         self.place == Place::Done
     }
 
+    /// Whether nothing has been written since the last bar line.
+    pub(super) fn bar_is_empty(&self) -> bool {
+        self.position == 0
+    }
+
     /// Whether the fields are over.
     pub fn in_body(&self) -> bool {
         self.place != Place::Header

@@ -1,15 +1,23 @@
 //! Worker: the tune network and the composer around it.
+//!
+//! [`plain`] is the one spelling that the network reads and writes, [`normalise`] brings collections into it.
+//! [`context`] says what the text so far means for the next character, [`grammar`] which characters keep the
+//! tune valid. [`network`] is the char-RNN over whole sequences (training, evaluation), [`step`] the same
+//! network a character at a time, and the [`Composer`] draws tunes from it.
 
 mod activation;
 pub mod alphabet;
+mod composer;
 pub mod context;
+pub mod copies;
 pub mod grammar;
 pub mod network;
 pub mod normalise;
 pub mod plain;
 mod sequence;
 pub mod step;
-pub mod style;
+mod style;
 pub mod weights;
 
-pub use style::Style;
+pub use composer::{BARS, ComposeError, Composer, Composition, Request, plain_key};
+pub use style::{Style, UnknownStyle};

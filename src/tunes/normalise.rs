@@ -83,19 +83,48 @@ pub fn plain(abc: &str, origin: Origin) -> Result<PlainTune, LeftOut> {
         }
     }
     let unit: u8 = if metre == (2, 4) && short * 2 > notes { 16 } else { 8 };
+    let elements = scale(source.elements, unit)?;
+    let elements = lay_out(elements, bar_ticks(metre, unit))?;
+    let mut tune = PlainTune { rhythm: rhythm(&fields, origin, metre), metre, unit, key, elements };
+    untie(&mut tune.elements);
+    tune.in_key(key).ok_or(LeftOut::Range)
+}
+
+/// A phrase to write on from: its key and metre where it says them, and its music in units of `1/unit`.
+///
+/// `unit` is asked for once the metre is known.
+pub(super) fn phrase(
+    abc: &str,
+    unit: impl FnOnce(Option<(u8, u8)>) -> u8,
+) -> Result<(Option<PlainKey>, Option<(u8, u8)>, Vec<Element>), LeftOut> {
+    let source = read(abc, &mut Vec::new())?;
+    let metre = source.metre.map(|metre| if metre == (2, 2) { (4, 4) } else { metre });
+    let mut elements = scale(source.elements, unit(metre))?;
+    while matches!(elements.first(), Some(Element::Bar(_))) {
+        elements.remove(0);
+    }
+    // Where the phrase ends in a bar line, what follows it is the network's to choose.
+    if let Some(Element::Bar(last)) = elements.last_mut() {
+        *last = Bar::Plain;
+    }
+    untie(&mut elements);
+    Ok((source.key, metre, elements))
+}
+
+/// Lengths from ticks of reading into the plain form's, of which [`super::plain::UNIT`] make a unit.
+fn scale(elements: Vec<Element>, unit: u8) -> Result<Vec<Element>, LeftOut> {
     let per_tick = WHOLE / i64::from(unit) / 24;
-    let elements = source
-        .elements
+    let scale = |ticks: i32| {
+        let scaled = i64::from(ticks) / per_tick;
+        if i64::from(ticks) % per_tick == 0 && is_length(scaled as i32) {
+            Ok(scaled as i32)
+        } else {
+            Err(LeftOut::Length)
+        }
+    };
+    elements
         .into_iter()
         .map(|element| {
-            let scale = |ticks: i32| {
-                let scaled = i64::from(ticks) / per_tick;
-                if i64::from(ticks) % per_tick == 0 && is_length(scaled as i32) {
-                    Ok(scaled as i32)
-                } else {
-                    Err(LeftOut::Length)
-                }
-            };
             Ok(match element {
                 Element::Note { step, accidental, ticks, triplet, tie } => {
                     Element::Note { step, accidental, ticks: scale(ticks)?, triplet, tie }
@@ -104,11 +133,7 @@ pub fn plain(abc: &str, origin: Origin) -> Result<PlainTune, LeftOut> {
                 other => other,
             })
         })
-        .collect::<Result<Vec<_>, _>>()?;
-    let elements = lay_out(elements, bar_ticks(metre, unit))?;
-    let mut tune = PlainTune { rhythm: rhythm(&fields, origin, metre), metre, unit, key, elements };
-    untie(&mut tune.elements);
-    tune.in_key(key).ok_or(LeftOut::Range)
+        .collect()
 }
 
 /// Ties to anything but the same note right after are slurs or slips: they go.

@@ -54,6 +54,7 @@ pub const LENGTHS: [(&str, i32); 20] = [
 
 /// The modes that tunes use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
 pub enum Mode {
     Major,
     Minor,
@@ -109,6 +110,7 @@ pub struct PlainKey {
     pub letter: u8,
     /// The tonic's accidental, -1 to 1.
     pub accidental: i8,
+    /// The mode on it.
     pub mode: Mode,
 }
 
@@ -221,6 +223,7 @@ impl Bar {
 /// What a body is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Element {
+    /// A note.
     Note {
         /// Staff steps above middle C.
         step: i8,
@@ -230,29 +233,39 @@ pub enum Element {
         ticks: i32,
         /// 1, 2 or 3 in a triplet, else 0.
         triplet: u8,
+        /// Whether it is held into the next.
         tie: bool,
     },
+    /// A rest.
     Rest {
+        /// Written length.
         ticks: i32,
+        /// 1, 2 or 3 in a triplet, else 0.
         triplet: u8,
     },
+    /// A chord symbol above the next note.
     Chord {
         /// The root's letter, 0 for C to 6 for B.
         letter: u8,
+        /// The root's accidental.
         accidental: i8,
+        /// `m`, `7`, `m7`, `dim` or nothing for a major triad.
         quality: &'static str,
     },
+    /// A bar line.
     Bar(Bar),
 }
 
 /// A tune in the plain form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlainTune {
+    /// The dance, as `R:` names it.
     pub rhythm: String,
     /// Beats and their unit: 6 and 8.
     pub metre: (u8, u8),
     /// The unit note length's denominator: 8 or 16.
     pub unit: u8,
+    /// Tonic and mode.
     pub key: PlainKey,
     /// The body, its last element a final bar line.
     pub elements: Vec<Element>,
@@ -284,7 +297,8 @@ impl PlainTune {
         text
     }
 
-    fn write_body(&self, text: &mut String) {
+    /// The body alone.
+    pub(super) fn write_body(&self, text: &mut String) {
         let beat = beat_ticks(self.metre, self.unit);
         let (mut position, mut blank_done) = (0, true);
         let mut broken = None; // the sign that the last note took, so that the next gives or takes half
