@@ -7,8 +7,8 @@
 mod fields;
 mod music;
 
-use super::model::*;
 use super::Length;
+use super::model::*;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -63,11 +63,7 @@ pub fn read(text: &str) -> Tunebook {
     reader.file();
     let mut findings = reader.findings;
     findings.sort_by_key(|finding| finding.span.start);
-    Tunebook {
-        header: reader.file_header,
-        tunes: reader.tunes,
-        findings,
-    }
+    Tunebook { header: reader.file_header, tunes: reader.tunes, findings }
 }
 
 /// Where in the file the next line stands.
@@ -165,7 +161,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn find(&mut self, severity: Severity, span: Range<usize>, text: impl Into<String>, hint: &str) {
+    fn find(
+        &mut self,
+        severity: Severity,
+        span: Range<usize>,
+        text: impl Into<String>,
+        hint: &str,
+    ) {
         if self.findings.len() >= MOST_FINDINGS {
             if !self.findings_cut {
                 self.findings_cut = true;
@@ -178,12 +180,7 @@ impl<'a> Reader<'a> {
             }
             return;
         }
-        self.findings.push(Finding {
-            severity,
-            span,
-            text: text.into(),
-            hint: hint.to_owned(),
-        });
+        self.findings.push(Finding { severity, span, text: text.into(), hint: hint.to_owned() });
     }
 
     /// Takes so many bytes of what may be kept; false, and said once, where there are none left.
@@ -290,7 +287,7 @@ impl<'a> Reader<'a> {
             // `e:|` starts a line of music: a note before a repeat sign.
             let music = self.place == Place::Body
                 && (matches!(bytes.get(2), Some(b'|' | b':'))
-                    || (matches!(bytes[0], b'a'..=b'g' | b'x' | b'z') ));
+                    || (matches!(bytes[0], b'a'..=b'g' | b'x' | b'z')));
             if bytes[0].is_ascii_alphabetic() && !music {
                 self.field_line(start, end);
                 return;
@@ -332,7 +329,9 @@ impl<'a> Reader<'a> {
                 let next = rest.lines().find(|line| !line.trim().is_empty());
                 let goes_on = next.is_some_and(|line| {
                     let bytes = line.as_bytes();
-                    bytes.get(1) == Some(&b':') && bytes[0].is_ascii_alphabetic() && bytes[0] != b'X'
+                    bytes.get(1) == Some(&b':')
+                        && bytes[0].is_ascii_alphabetic()
+                        && bytes[0] != b'X'
                 });
                 if goes_on {
                     self.find(
@@ -351,11 +350,7 @@ impl<'a> Reader<'a> {
 
     fn start_tune(&mut self, at: usize) {
         self.finish_tune(at);
-        self.tune = Tune {
-            span: at..at,
-            inherited: self.file_header.clone(),
-            ..Tune::default()
-        };
+        self.tune = Tune { span: at..at, inherited: self.file_header.clone(), ..Tune::default() };
         self.elements = 0;
         self.elements_cut = false;
         self.voice = 0;
@@ -377,7 +372,8 @@ impl<'a> Reader<'a> {
             self.apply_header_field(field);
         }
         self.unit_given = inherited.iter().any(|field| matches!(field.change, Change::Unit(_)));
-        let bytes: usize = inherited.iter().map(|field| field.text.len() + size_of::<Field>()).sum();
+        let bytes: usize =
+            inherited.iter().map(|field| field.text.len() + size_of::<Field>()).sum();
         self.spend(bytes, at);
         self.tune.inherited = inherited;
     }
@@ -458,7 +454,8 @@ impl<'a> Reader<'a> {
     /// Gives each voice the parts that only another voice starts (P: between the voices' lines).
     fn spread_parts(&mut self, tune: &mut Tune) {
         let parts = std::mem::take(&mut self.parts);
-        if tune.voices.len() < 2 || tune.voices.len() != parts.last().map_or(0, |part| part.2.len()) {
+        if tune.voices.len() < 2 || tune.voices.len() != parts.last().map_or(0, |part| part.2.len())
+        {
             return;
         }
         for (index, voice) in tune.voices.iter_mut().enumerate() {
@@ -513,11 +510,7 @@ impl<'a> Reader<'a> {
                     "",
                 );
             } else {
-                self.push(
-                    Some(Box::new(pending)),
-                    start..start,
-                    ElementKind::Spacer(Length::ZERO),
-                );
+                self.push(Some(Box::new(pending)), start..start, ElementKind::Spacer(Length::ZERO));
             }
         }
     }
@@ -551,7 +544,11 @@ impl<'a> Reader<'a> {
                 + attached.decorations.len() * 32
                 + attached.annotations.len() * 32;
             if let Some(grace) = &attached.grace {
-                bytes += grace.notes.iter().map(|chord| 24 + chord.len() * size_of::<Note>()).sum::<usize>();
+                bytes += grace
+                    .notes
+                    .iter()
+                    .map(|chord| 24 + chord.len() * size_of::<Note>())
+                    .sum::<usize>();
             }
         }
         if let ElementKind::Chord(chord) = &kind {
@@ -565,11 +562,7 @@ impl<'a> Reader<'a> {
         }
         self.elements += 1;
         let span = self.macro_span.clone().unwrap_or(span);
-        self.voice_mut().elements.push(Element {
-            span,
-            attached,
-            kind,
-        });
+        self.voice_mut().elements.push(Element { span, attached, kind });
     }
 
     /// Whether what the text says so far makes up a tune without X:, as snippets do.
@@ -609,4 +602,3 @@ fn is_music(element: &Element) -> bool {
             | ElementKind::Bar(_)
     )
 }
-

@@ -78,11 +78,16 @@ impl Tune {
                 findings.push(Finding {
                     severity: Severity::Warning,
                     span: bar.span.clone(),
-                    text: format!("the bar lasts {} whole notes where the metre asks for {metre}", bar.length),
+                    text: format!(
+                        "the bar lasts {} whole notes where the metre asks for {metre}",
+                        bar.length
+                    ),
                     hint: if bar.length > metre {
-                        "shorten a note, or put a bar line or an M: field where it belongs".to_owned()
+                        "shorten a note, or put a bar line or an M: field where it belongs"
+                            .to_owned()
                     } else {
-                        "lengthen a note or add a rest, or put an M: field where the metre changes".to_owned()
+                        "lengthen a note or add a rest, or put an M: field where the metre changes"
+                            .to_owned()
                     },
                 });
             }
@@ -93,10 +98,10 @@ impl Tune {
     /// Whether R: says hornpipe in 2/4 or 4/4: pairs are then played long and short, two to one, as
     /// abc2midi plays them.
     fn swings(&self) -> bool {
-        let named = self
-            .header
-            .iter()
-            .any(|field| field.letter == 'R' && (field.text.starts_with("hornpipe") || field.text.starts_with("Hornpipe")));
+        let named = self.header.iter().any(|field| {
+            field.letter == 'R'
+                && (field.text.starts_with("hornpipe") || field.text.starts_with("Hornpipe"))
+        });
         named && self.metre.unit == 4 && matches!(self.metre.numerator(), 2 | 4)
     }
 }
@@ -232,11 +237,14 @@ impl Resolver<'_> {
                 }
                 ElementKind::Broken(marks) => {
                     match last {
-                        Some(last) if broken.is_none() => broken = Some((*marks, last, element.span.clone())),
+                        Some(last) if broken.is_none() => {
+                            broken = Some((*marks, last, element.span.clone()))
+                        }
                         _ => self.findings.push(Finding {
                             severity: Severity::Error,
                             span: element.span.clone(),
-                            text: "broken rhythm without a note on both sides is left out".to_owned(),
+                            text: "broken rhythm without a note on both sides is left out"
+                                .to_owned(),
                             hint: "write it between two notes, such as A>B".to_owned(),
                         }),
                     }
@@ -261,11 +269,7 @@ impl Resolver<'_> {
                 continue;
             }
             self.tied = std::mem::take(&mut self.tied_here);
-            let written = if tuplet.is_none() {
-                duration(&element.kind)
-            } else {
-                Length::ZERO
-            };
+            let written = if tuplet.is_none() { duration(&element.kind) } else { Length::ZERO };
             if let Some((marks, first, _)) = broken.take() {
                 scale(&mut before[first].kind, broken_factor(marks, self.swing));
                 scale(&mut element.kind, broken_factor(-marks, self.swing));
@@ -312,11 +316,7 @@ fn broken_factor(marks: i8, swing: bool) -> Length {
     if strength == 2 && swing {
         return Length::new(if marks > 0 { 4 } else { 2 }, 3);
     }
-    if marks > 0 {
-        Length::new(2 * strength - 1, strength)
-    } else {
-        Length::new(1, strength)
-    }
+    if marks > 0 { Length::new(2 * strength - 1, strength) } else { Length::new(1, strength) }
 }
 
 fn scale(kind: &mut ElementKind, factor: Length) {
@@ -375,7 +375,10 @@ fn written_bars(voice: usize, elements: &[Element], metre: &Metre, bars: &mut Ve
                     || bar.repeat_start > 0
                     || matches!(
                         bar.line,
-                        BarLine::ThinThin | BarLine::ThinThick | BarLine::ThickThin | BarLine::Repeats
+                        BarLine::ThinThin
+                            | BarLine::ThinThick
+                            | BarLine::ThickThin
+                            | BarLine::Repeats
                     );
                 if !length.is_zero() {
                     bars.push(WrittenBar {

@@ -62,11 +62,7 @@ fn rename(character: u8, up: u8) -> u8 {
     match staff_letter(character) {
         Some(place) => {
             let letter = LETTERS[usize::from((place + up) % 7)];
-            if character.is_ascii_lowercase() {
-                letter.to_ascii_lowercase()
-            } else {
-                letter
-            }
+            if character.is_ascii_lowercase() { letter.to_ascii_lowercase() } else { letter }
         }
         None => character,
     }

@@ -8,9 +8,9 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::alphabet::SYMBOLS;
-use super::context::{Context, METRES};
+use super::context::{Context, Form, METRES};
 use super::copies::{Melody, stretches};
-use super::grammar::{Form, allowed};
+use super::grammar::allowed;
 use super::normalise;
 use super::plain::{Mode, PlainKey, PlainTune};
 use super::step::Step;
@@ -87,8 +87,8 @@ pub struct Composition {
 /// Why no tune was written.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ComposeError {
-    /// A length out of reach.
-    #[error("{0} bars: ask for {} to {}", BARS.start(), BARS.end())]
+    /// A length beyond [`BARS`].
+    #[error("{0} bars: ask for 4 to 64")]
     Bars(u32),
     /// A temperature that is no number from 0 to 5.
     #[error("a temperature of {0}: it must be from 0 to 5")]
@@ -97,7 +97,9 @@ pub enum ComposeError {
     #[error("top-p of {0}: it must be above 0 and at most 1")]
     TopP(f32),
     /// A key without one of the seven modes' plain signatures.
-    #[error("no tune can be written in the key `{0}`: write a tonic and a mode, such as D, Em, Ador or Gmix")]
+    #[error(
+        "no tune can be written in the key `{0}`: write a tonic and a mode, such as D, Em, Ador or Gmix"
+    )]
     Key(String),
     /// A metre that the dance does not have.
     #[error("a {style} is not written in {metre}: it may be in {possible}")]
@@ -147,14 +149,19 @@ impl Composer {
     pub fn embedded() -> Result<Arc<Self>, WeightsError> {
         static EMBEDDED: OnceLock<Result<Arc<Composer>, WeightsError>> = OnceLock::new();
         EMBEDDED
-            .get_or_init(|| Self::from_safetensors(include_bytes!("../../models/tunes.safetensors")).map(Arc::new))
+            .get_or_init(|| {
+                Self::from_safetensors(include_bytes!("../../models/tunes.safetensors"))
+                    .map(Arc::new)
+            })
             .clone()
     }
 
     /// Takes a network from the bytes of a file that `cargo xtask train tunes` wrote.
     pub fn from_safetensors(bytes: &[u8]) -> Result<Self, WeightsError> {
         let weights = Weights::from_safetensors(bytes)?;
-        if weights.facts.scales.len() != super::context::FACT_ROWS || weights.head_bias.len() != SYMBOLS {
+        if weights.facts.scales.len() != super::context::FACT_ROWS
+            || weights.head_bias.len() != SYMBOLS
+        {
             return Err(WeightsError("it was trained for another alphabet".into()));
         }
         Ok(Self { weights })
@@ -200,7 +207,7 @@ impl Composer {
         let form = Form { bars: request.bars, chords: request.chords };
         let weights = &self.weights;
         let mut draft = Draft {
-            context: Context::new(),
+            context: Context::of_form(form),
             step: Step::new(weights),
             melody: Melody::default(),
             removed: 0.0,
@@ -218,7 +225,10 @@ impl Composer {
                     "after `{}` no tune of {} bars in {} can go on with `{}`",
                     &phrase[..place],
                     request.bars,
-                    fields.split('\n').find_map(|field| field.strip_prefix("M:")).unwrap_or("this metre"),
+                    fields
+                        .split('\n')
+                        .find_map(|field| field.strip_prefix("M:"))
+                        .unwrap_or("this metre"),
                     char::from(character),
                 )));
             }
@@ -234,7 +244,8 @@ impl Composer {
                 break;
             }
             let may = allowed(&draft.context, form);
-            let removed = probabilities(&draft, request.temperature, masked.then_some(may), &mut chances);
+            let removed =
+                probabilities(&draft, request.temperature, masked.then_some(may), &mut chances);
             draft.removed += f64::from(removed);
             draft.drawn += 1;
             let symbol = draw(&mut chances, request.top_p, &mut random);
@@ -314,7 +325,9 @@ fn probabilities(
 /// Draws a symbol from the likeliest that together reach `top_p`.
 fn draw(chances: &mut [f32; SYMBOLS], top_p: f32, random: &mut StdRng) -> u8 {
     let mut order: [u8; SYMBOLS] = std::array::from_fn(|symbol| symbol as u8);
-    order.sort_by(|&a, &b| chances[usize::from(b)].total_cmp(&chances[usize::from(a)]).then(a.cmp(&b)));
+    order.sort_by(|&a, &b| {
+        chances[usize::from(b)].total_cmp(&chances[usize::from(a)]).then(a.cmp(&b))
+    });
     let mut sum = 0.0;
     let mut count = 0;
     for &symbol in &order {
@@ -353,7 +366,11 @@ fn fields(request: &Request) -> Result<(String, String), ComposeError> {
                 .ok_or_else(|| ComposeError::Metre {
                     style: request.style,
                     metre: metre.to_string(),
-                    possible: possible.iter().map(|(a, b)| format!("{a}/{b}")).collect::<Vec<_>>().join(", "),
+                    possible: possible
+                        .iter()
+                        .map(|(a, b)| format!("{a}/{b}"))
+                        .collect::<Vec<_>>()
+                        .join(", "),
                 })?
         }
     };
@@ -383,7 +400,10 @@ fn fields(request: &Request) -> Result<(String, String), ComposeError> {
     let elements = if request.chords {
         elements
     } else {
-        elements.into_iter().filter(|element| !matches!(element, super::plain::Element::Chord { .. })).collect()
+        elements
+            .into_iter()
+            .filter(|element| !matches!(element, super::plain::Element::Chord { .. }))
+            .collect()
     };
     let tune = PlainTune { rhythm: request.style.to_string(), metre, unit, key, elements };
     let mut body = String::new();
@@ -455,7 +475,10 @@ impl Page {
         self.text.push('\n');
     }
 
-    fn show(&mut self, on_text: &mut dyn FnMut(&str) -> ControlFlow<()>) -> Result<(), ComposeError> {
+    fn show(
+        &mut self,
+        on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
+    ) -> Result<(), ComposeError> {
         let piece = &self.text[self.shown..];
         self.shown = self.text.len();
         if !piece.is_empty() && on_text(piece).is_break() {

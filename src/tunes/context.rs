@@ -10,12 +10,15 @@ use super::plain::{LENGTHS, Mode, PlainKey, UNIT, bar_ticks, beat_ticks};
 use super::style::Style;
 
 /// How many facts the network is told at each step: one row each.
-pub const FACTS: usize = 15;
+pub const FACTS: usize = 17;
 
 const STYLES: usize = Style::ALL_NAMES.len() + 1;
 /// Places in a bar: half units, then one row for any place off that grid.
 const PLACES: usize = 34;
 const SECTION_BARS: usize = 18;
+
+/// Bars still to come, the last row for that many or more; then one row where the tune's form is not known.
+const BARS_LEFT: usize = 34;
 
 /// Bars that the text is compared with, counted back.
 const LAGS: [i32; 4] = [1, 2, 4, 8];
@@ -36,6 +39,8 @@ const SIZES: [usize; FACTS] = [
     SYMBOLS + 1,
     SYMBOLS + 1,
     SYMBOLS + 1,
+    BARS_LEFT + 1,
+    3,
 ];
 
 const STARTS: [usize; FACTS] = {
@@ -96,10 +101,20 @@ pub enum Place {
     Done,
 }
 
+/// What form a tune has been asked for in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Form {
+    /// Bars as written, a pickup and the short bar that it completes counted as one.
+    pub bars: u32,
+    /// Whether chord symbols are written.
+    pub chords: bool,
+}
+
 /// The text so far and what it says.
 #[derive(Debug, Clone)]
 pub struct Context {
     text: Vec<u8>,
+    form: Option<Form>,
     /// The field being read, and where its value starts.
     field: (u8, usize),
     pub(super) style: Option<Style>,
@@ -165,10 +180,16 @@ impl Default for Context {
 }
 
 impl Context {
-    /// Before the first character.
+    /// Before the first character of a tune that is to have this form. The network is told how much is left of it.
+    pub fn of_form(form: Form) -> Self {
+        Self { form: Some(form), ..Self::new() }
+    }
+
+    /// Before the first character of a tune of which nothing is known but its text.
     pub fn new() -> Self {
         Self {
             text: Vec::with_capacity(2048),
+            form: None,
             field: (0, 0),
             style: None,
             metre: None,
@@ -223,6 +244,24 @@ impl Context {
         self.place == Place::Done
     }
 
+    /// Whether this bar is the last of the form, and not the pickup before it.
+    pub(super) fn is_last_bar(&self, form: Form) -> bool {
+        !self.in_pickup && self.pickup.is_some() && self.measures + 1 >= form.bars
+    }
+
+    /// How far the bar may go, in ticks from its line: a pickup, or the bar less its complement at the end, or
+    /// the whole metre.
+    pub(super) fn bar_end(&self, form: Form) -> i32 {
+        let pickup = self.pickup.unwrap_or(0);
+        if self.in_pickup {
+            pickup
+        } else if self.is_last_bar(form) {
+            self.bar - pickup
+        } else {
+            self.bar
+        }
+    }
+
     /// Whether nothing has been written since the last bar line.
     pub(super) fn bar_is_empty(&self) -> bool {
         self.position == 0
@@ -261,9 +300,14 @@ impl Context {
 
     /// The rows of the input table for the next step.
     pub fn facts(&self) -> [u16; FACTS] {
-        let rest = (self.bar - self.position).max(0);
+        let end = self.form.map_or(self.bar, |form| self.bar_end(form));
+        let rest = (end - self.position).max(0);
         let grid = |ticks: i32| {
-            if ticks % (UNIT / 2) == 0 { ((ticks / (UNIT / 2)) as usize).min(PLACES - 2) } else { PLACES - 1 }
+            if ticks % (UNIT / 2) == 0 {
+                ((ticks / (UNIT / 2)) as usize).min(PLACES - 2)
+            } else {
+                PLACES - 1
+            }
         };
         let in_body = self.in_body();
         let sections = if self.open { 2 } else { usize::from(!self.first_section) };
@@ -279,11 +323,10 @@ impl Context {
             usize::from(self.last_symbol),
             self.style.map_or(STYLES - 1, |style| style as usize),
             match self.metre {
-                Some(metre) => {
-                    METRES.iter().position(|&known| known == metre).map_or(METRES.len() * 2, |at| {
-                        at * 2 + usize::from(self.unit == 16)
-                    })
-                }
+                Some(metre) => METRES
+                    .iter()
+                    .position(|&known| known == metre)
+                    .map_or(METRES.len() * 2, |at| at * 2 + usize::from(self.unit == 16)),
                 None => METRES.len() * 2,
             },
             self.key.map_or(7, |key| usize::from(key.letter)),
@@ -298,6 +341,10 @@ impl Context {
             hint(2),
             hint(3),
             usize::from(self.pitches[1]),
+            self.form.map_or(BARS_LEFT, |form| {
+                (form.bars.saturating_sub(self.measures) as usize).min(BARS_LEFT - 1)
+            }),
+            self.form.map_or(0, |form| 1 + usize::from(form.chords)),
         ];
         std::array::from_fn(|fact| (STARTS[fact] + values[fact]) as u16)
     }
@@ -334,7 +381,9 @@ impl Context {
                 *hint = self.reached.get(at).copied().filter(|&at| at > 0).and_then(|at| {
                     // At a bar's start the passage goes on after whatever bar line stood there.
                     let mut at = at as usize;
-                    while self.position == 0 && self.text.get(at).is_some_and(|c| b"|: ".contains(c)) {
+                    while self.position == 0
+                        && self.text.get(at).is_some_and(|c| b"|: ".contains(c))
+                    {
                         at += 1;
                     }
                     (at < self.text.len()).then_some(at as u32)
@@ -386,7 +435,8 @@ impl Context {
 
     /// What a note's end does: the triplet goes on.
     fn end_note(&mut self) {
-        let ended = matches!(self.place, Place::Letter | Place::Mark | Place::Length(_) | Place::Rest);
+        let ended =
+            matches!(self.place, Place::Letter | Place::Mark | Place::Length(_) | Place::Rest);
         if ended {
             self.broken = 0;
             self.tied = None;

@@ -105,7 +105,8 @@ impl Melody {
 
 fn hash(bars: &[Vec<Note>]) -> Option<u32> {
     let mut hash = 0xcbf2_9ce4_8422_2325u64;
-    let mut mix = |value: i32| hash = (hash ^ u64::from(value as u32)).wrapping_mul(0x100_0000_01b3);
+    let mut mix =
+        |value: i32| hash = (hash ^ u64::from(value as u32)).wrapping_mul(0x100_0000_01b3);
     let mut last = None;
     for bar in bars {
         mix(-1);
@@ -147,8 +148,10 @@ pub fn index<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<u32> {
 mod tests {
     use super::*;
 
-    const IN_D: &str = "R:reel\nM:4/4\nL:1/8\nK:D\nA2|d2fd Adfd|^g2bg =cAGE|F2AF G>ABc|(3dcB AG F2D2|D8|]";
-    const IN_G: &str = "R:reel\nM:4/4\nL:1/8\nK:G\nd2|g2bg dgbg|^c'2e'c' =fdcA|B2dB c>def|(3gfe dc B2G2|G8|]";
+    const IN_D: &str =
+        "R:reel\nM:4/4\nL:1/8\nK:D\nA2|d2fd Adfd|^g2bg =cAGE|F2AF G>ABc|(3dcB AG F2D2|D8|]";
+    const IN_G: &str =
+        "R:reel\nM:4/4\nL:1/8\nK:G\nd2|g2bg dgbg|^c'2e'c' =fdcA|B2dB c>def|(3gfe dc B2G2|G8|]";
 
     #[test]
     fn a_transposed_copy_has_the_same_stretches() {

@@ -7,17 +7,8 @@
 //! bars, counted as written, would take a bar from another phrase.
 
 use super::alphabet::{LETTERS, staff_letter};
-use super::context::{Context, Place, length_ticks};
+use super::context::{Context, Form, Place, length_ticks};
 use super::plain::{HIGHEST, LENGTHS, LOWEST, UNIT};
-
-/// What a tune's body is to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Form {
-    /// Bars as written, a pickup and the short bar that it completes counted as one.
-    pub bars: u32,
-    /// Whether chord symbols are written.
-    pub chords: bool,
-}
 
 /// Characters, as a set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,8 +32,23 @@ impl Allowed {
     }
 }
 
-/// Written lengths that may be composed: the finest is a quarter of the unit, of which every bar is a multiple.
-const COMPOSED: [i32; 11] = [6, 12, 18, 24, 36, 48, 72, 96, 144, 192, 288];
+/// Written lengths that may be composed: the finest is half the unit, of which every bar is a multiple.
+const COMPOSED: [i32; 9] = [12, 24, 36, 48, 72, 96, 144, 192, 288];
+
+/// The form of a tune in plain form, if it is one that could have been composed.
+pub fn form_of(text: &str) -> Option<Form> {
+    let mut context = Context::new();
+    text.bytes().for_each(|character| context.push(character));
+    let form = Form { bars: context.measures, chords: context.chords };
+    let mut context = Context::new();
+    for character in text.bytes() {
+        if context.in_body() && !allowed(&context, form).has(character) {
+            return None;
+        }
+        context.push(character);
+    }
+    context.is_done().then_some(form)
+}
 
 /// What may follow `context` in a body of this form.
 pub fn allowed(context: &Context, form: Form) -> Allowed {
@@ -60,18 +66,11 @@ impl Grammar<'_> {
     }
 
     fn is_last_bar(&self) -> bool {
-        !self.context.in_pickup && self.context.pickup.is_some() && self.context.measures + 1 >= self.form.bars
+        self.context.is_last_bar(self.form)
     }
 
-    /// How far the bar may go, in ticks from its line.
     fn end(&self) -> i32 {
-        if self.context.in_pickup {
-            self.pickup()
-        } else if self.is_last_bar() {
-            self.context.bar - self.pickup()
-        } else {
-            self.context.bar
-        }
+        self.context.bar_end(self.form)
     }
 
     fn allowed(&self) -> Allowed {
@@ -106,7 +105,9 @@ impl Grammar<'_> {
                 }
             }
             Place::Line if over => out.add(b"]"),
-            Place::Line if context.ended_pickup || context.tied.is_some() => self.note_starts(context.tied, &mut out),
+            Place::Line if context.ended_pickup || context.tied.is_some() => {
+                self.note_starts(context.tied, &mut out)
+            }
             Place::Line => {
                 let full = context.ended_at == context.bar;
                 if full {
@@ -199,7 +200,8 @@ impl Grammar<'_> {
         }
         debug_assert_eq!(
             context.position,
-            context.note_start + if context.broken != 0 { context.broken } else { sound(context.written) }
+            context.note_start
+                + if context.broken != 0 { context.broken } else { sound(context.written) }
         );
         self.after_note(out);
     }
@@ -207,7 +209,8 @@ impl Grammar<'_> {
     /// What may follow a whole note or rest.
     fn after_note(&self, out: &mut Allowed) {
         let context = self.context;
-        let (position, bar, pickup, end) = (context.position, context.bar, self.pickup(), self.end());
+        let (position, bar, pickup, end) =
+            (context.position, context.bar, self.pickup(), self.end());
         if position < end {
             if position % context.beat == 0 {
                 out.add(b" ");
@@ -218,7 +221,10 @@ impl Grammar<'_> {
         }
         let altered = staff_letter(LETTERS[context.step.rem_euclid(7) as usize])
             .is_some_and(|letter| context.altered >> letter & 1 == 1);
-        if !context.is_rest && context.triplet == 0 && (position < end || !altered && !self.is_last_bar()) {
+        if !context.is_rest
+            && context.triplet == 0
+            && (position < end || !altered && !self.is_last_bar())
+        {
             out.add(b"-");
         }
         // Bar lines.
@@ -229,7 +235,8 @@ impl Grammar<'_> {
             return;
         }
         if context.pickup.is_none() {
-            let may_be_pickup = position * 2 <= bar && position % (UNIT / 2) == 0 && self.form.bars > 1;
+            let may_be_pickup =
+                position * 2 <= bar && position % (UNIT / 2) == 0 && self.form.bars > 1;
             if position == bar || may_be_pickup {
                 out.add(b"|");
             }

@@ -10,7 +10,7 @@ use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
 
 use super::alphabet::SYMBOLS;
-use super::context::{FACTS, FACT_ROWS};
+use super::context::{FACT_ROWS, FACTS};
 use super::sequence::{RowSums, Sequence};
 
 /// The recurrent cell.
@@ -112,7 +112,9 @@ impl Network {
                 Ok(Layer {
                     input: match layer {
                         0 => None,
-                        _ => Some(vb.get((wide, config.hidden), &format!("rnn.weight_ih_l{layer}"))?),
+                        _ => {
+                            Some(vb.get((wide, config.hidden), &format!("rnn.weight_ih_l{layer}"))?)
+                        }
                     },
                     bias: vb.get(wide, &format!("rnn.bias_ih_l{layer}"))?,
                     recurrent: vb.get((wide, config.hidden), &format!("rnn.weight_hh_l{layer}"))?,
@@ -164,11 +166,8 @@ impl Network {
                 flow = flow.matmul(&input.t()?)?; // [steps * lanes, wide]
             }
             let projected = flow.broadcast_add(&layer.bias)?.reshape((steps, lanes, wide))?;
-            let out = projected.apply_op3(
-                &layer.recurrent,
-                state,
-                Sequence::new(cell, keep.to_vec()),
-            )?; // [steps + 1, lanes, hidden]
+            let out =
+                projected.apply_op3(&layer.recurrent, state, Sequence::new(cell, keep.to_vec()))?; // [steps + 1, lanes, hidden]
             let last = out.narrow(0, steps - 1, 1)?;
             after.push(match cell {
                 Cell::Lstm => Tensor::cat(&[last, out.narrow(0, steps, 1)?], 0)?.detach(),

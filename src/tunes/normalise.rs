@@ -1,7 +1,9 @@
 //! Core: a tune as collections have it → the plain form, or why not.
 
 use super::alphabet::staff_letter;
-use super::plain::{Bar, Element, HIGHEST, LOWEST, PlainKey, PlainTune, bar_ticks, is_length, sounding};
+use super::plain::{
+    Bar, Element, HIGHEST, LOWEST, PlainKey, PlainTune, bar_ticks, is_length, sounding,
+};
 
 /// Why a tune has no plain form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, thiserror::Error)]
@@ -231,12 +233,19 @@ fn lay_out(elements: Vec<Element>, bar: i32) -> Result<Vec<Element>, LeftOut> {
     for index in 0..measures.len() {
         let line = measures[index].line.unwrap_or(Bar::Plain);
         let short = measures[index].ticks != bar;
-        let after_boundary =
-            index == 0 || measures[index - 1].line.is_some_and(|line| line.is_boundary() || line == Bar::First);
+        let after_boundary = index == 0
+            || measures[index - 1]
+                .line
+                .is_some_and(|line| line.is_boundary() || line == Bar::First);
         if measures[index].ticks > bar || short && !after_boundary && !line.is_boundary() {
             return Err(LeftOut::Bars);
         }
-        if short && index > 0 && after_boundary && !line.is_boundary() && measures[index].ticks * 2 > bar + bar / 2 {
+        if short
+            && index > 0
+            && after_boundary
+            && !line.is_boundary()
+            && measures[index].ticks * 2 > bar + bar / 2
+        {
             return Err(LeftOut::Bars);
         }
         let line = match line {
@@ -265,7 +274,9 @@ fn lay_out(elements: Vec<Element>, bar: i32) -> Result<Vec<Element>, LeftOut> {
                 open = false;
                 first_section = false;
             }
-            Bar::End | Bar::EndStart | Bar::EndFinal | Bar::Double | Bar::Start if in_first_ending => {
+            Bar::End | Bar::EndStart | Bar::EndFinal | Bar::Double | Bar::Start
+                if in_first_ending =>
+            {
                 return Err(LeftOut::Repeats);
             }
             Bar::End => (open, first_section) = (false, false),
@@ -278,7 +289,9 @@ fn lay_out(elements: Vec<Element>, bar: i32) -> Result<Vec<Element>, LeftOut> {
                 }
                 (open, first_section) = (false, false);
             }
-            Bar::Final if in_first_ending || open && !first_section => return Err(LeftOut::Repeats),
+            Bar::Final if in_first_ending || open && !first_section => {
+                return Err(LeftOut::Repeats);
+            }
             _ => {}
         }
         measures[index].line = Some(line);
@@ -354,7 +367,8 @@ impl Scanner<'_> {
             self.at += 1;
         }
         let letter = self.peek().filter(u8::is_ascii_alphabetic);
-        let Some((letter, place)) = letter.and_then(|letter| Some((letter, staff_letter(letter)?))) else {
+        let Some((letter, place)) = letter.and_then(|letter| Some((letter, staff_letter(letter)?)))
+        else {
             self.at = start;
             return None;
         };
@@ -396,7 +410,8 @@ fn read(abc: &str, fields: &mut Vec<(u8, String)>) -> Result<Source, LeftOut> {
             match bytes[0] {
                 b'K' => {
                     let key = PlainKey::parse(&value);
-                    if source.elements.iter().any(|element| matches!(element, Element::Note { .. })) {
+                    if source.elements.iter().any(|element| matches!(element, Element::Note { .. }))
+                    {
                         if key != source.key {
                             return Err(LeftOut::Changes);
                         }
@@ -407,7 +422,8 @@ fn read(abc: &str, fields: &mut Vec<(u8, String)>) -> Result<Source, LeftOut> {
                 }
                 b'M' => {
                     let found = metre(&value);
-                    if source.elements.iter().any(|element| matches!(element, Element::Note { .. })) {
+                    if source.elements.iter().any(|element| matches!(element, Element::Note { .. }))
+                    {
                         if found != source.metre {
                             return Err(LeftOut::Changes);
                         }
@@ -418,7 +434,9 @@ fn read(abc: &str, fields: &mut Vec<(u8, String)>) -> Result<Source, LeftOut> {
                 b'L' => {
                     unit = value
                         .split_once('/')
-                        .and_then(|(over, under)| Some((over.trim().parse().ok()?, under.trim().parse().ok()?)))
+                        .and_then(|(over, under)| {
+                            Some((over.trim().parse().ok()?, under.trim().parse().ok()?))
+                        })
                         .filter(|&(over, under)| over > 0 && under > 0);
                 }
                 b'V' => return Err(LeftOut::Changes),
@@ -436,7 +454,8 @@ fn read(abc: &str, fields: &mut Vec<(u8, String)>) -> Result<Source, LeftOut> {
         });
         let to_ticks = |length: (i64, i64)| {
             let (top, bottom) = (WHOLE * over * length.0, under * length.1);
-            if top % bottom == 0 { i32::try_from(top / bottom).ok() } else { None }.ok_or(LeftOut::Length)
+            if top % bottom == 0 { i32::try_from(top / bottom).ok() } else { None }
+                .ok_or(LeftOut::Length)
         };
         let mut scan = Scanner { text: bytes, at: 0 };
         while let Some(next) = scan.peek() {
@@ -461,7 +480,9 @@ fn read(abc: &str, fields: &mut Vec<(u8, String)>) -> Result<Source, LeftOut> {
                 b'!' | b'+' => {
                     let end = bytes[scan.at + 1..].iter().position(|&c| c == next);
                     let word = end.is_some_and(|end| {
-                        bytes[scan.at + 1..scan.at + 1 + end].iter().all(|c| c.is_ascii_alphanumeric() || b"().<>".contains(c))
+                        bytes[scan.at + 1..scan.at + 1 + end]
+                            .iter()
+                            .all(|c| c.is_ascii_alphanumeric() || b"().<>".contains(c))
                     });
                     scan.at += if word { end.unwrap_or(0) + 2 } else { 1 };
                 }
@@ -475,14 +496,22 @@ fn read(abc: &str, fields: &mut Vec<(u8, String)>) -> Result<Source, LeftOut> {
                                 notes = scan.number();
                             }
                         }
-                        if count != 3 || !matches!(time, None | Some(2)) || !matches!(notes, None | Some(3)) || triplet != 0 {
+                        if count != 3
+                            || !matches!(time, None | Some(2))
+                            || !matches!(notes, None | Some(3))
+                            || triplet != 0
+                        {
                             return Err(LeftOut::Tuplet);
                         }
                         triplet = 1;
                     }
                 }
-                b'[' if matches!(bytes.get(scan.at + 1), Some(b'0'..=b'9' | b'|')) => bar(&mut scan, &mut source)?,
-                b'[' if bytes.get(scan.at + 2) == Some(&b':') && bytes[scan.at + 1].is_ascii_alphabetic() => {
+                b'[' if matches!(bytes.get(scan.at + 1), Some(b'0'..=b'9' | b'|')) => {
+                    bar(&mut scan, &mut source)?
+                }
+                b'[' if bytes.get(scan.at + 2) == Some(&b':')
+                    && bytes[scan.at + 1].is_ascii_alphabetic() =>
+                {
                     if matches!(bytes[scan.at + 1], b'K' | b'M' | b'L' | b'V') {
                         return Err(LeftOut::Changes);
                     }
@@ -493,7 +522,9 @@ fn read(abc: &str, fields: &mut Vec<(u8, String)>) -> Result<Source, LeftOut> {
                 }
                 b'|' | b':' => bar(&mut scan, &mut source)?,
                 b'-' => {
-                    if let Some(Element::Note { tie, .. }) = last_note.map(|index| &mut source.elements[index]) {
+                    if let Some(Element::Note { tie, .. }) =
+                        last_note.map(|index| &mut source.elements[index])
+                    {
                         *tie = true;
                     }
                     scan.at += 1;
@@ -564,7 +595,8 @@ fn read(abc: &str, fields: &mut Vec<(u8, String)>) -> Result<Source, LeftOut> {
                     let ticks = to_ticks(length)?;
                     if triplet > 1 {
                         let before = last_note.map(|index| &source.elements[index]);
-                        if !matches!(before, Some(Element::Note { ticks: before, .. } | Element::Rest { ticks: before, .. }) if *before == ticks) {
+                        if !matches!(before, Some(Element::Note { ticks: before, .. } | Element::Rest { ticks: before, .. }) if *before == ticks)
+                        {
                             return Err(LeftOut::Tuplet);
                         }
                     }
@@ -590,7 +622,10 @@ fn read(abc: &str, fields: &mut Vec<(u8, String)>) -> Result<Source, LeftOut> {
     let mut index = 0;
     while index < source.elements.len() {
         let loose = matches!(source.elements[index], Element::Chord { .. })
-            && !matches!(source.elements.get(index + 1), Some(Element::Note { .. } | Element::Rest { .. }));
+            && !matches!(
+                source.elements.get(index + 1),
+                Some(Element::Note { .. } | Element::Rest { .. })
+            );
         if loose {
             source.elements.remove(index);
         } else {
@@ -626,7 +661,9 @@ fn bar(scan: &mut Scanner, source: &mut Source) -> Result<(), LeftOut> {
             b'0'..=b'9' if scan.at > start => {
                 ending = scan.number();
                 // `1,3` and the like: more endings than the plain form has.
-                if matches!(scan.peek(), Some(b',' | b'-')) && matches!(scan.text.get(scan.at + 1), Some(b'0'..=b'9')) {
+                if matches!(scan.peek(), Some(b',' | b'-'))
+                    && matches!(scan.text.get(scan.at + 1), Some(b'0'..=b'9'))
+                {
                     return Err(LeftOut::Repeats);
                 }
                 break;
@@ -674,7 +711,12 @@ fn chord(text: &[u8]) -> Option<Element> {
 
 /// The dance, from R:, the title, the file's name or Z:; `air` where nothing tells.
 fn rhythm(fields: &[(u8, String)], origin: Origin, metre: (u8, u8)) -> String {
-    let all = |name: u8| fields.iter().filter(move |(field, _)| *field == name).map(|(_, value)| value.to_ascii_lowercase());
+    let all = |name: u8| {
+        fields
+            .iter()
+            .filter(move |(field, _)| *field == name)
+            .map(|(_, value)| value.to_ascii_lowercase())
+    };
     const NAMES: [(&str, &str); 24] = [
         ("slip jig", "slip jig"),
         ("slipjig", "slip jig"),
@@ -701,15 +743,18 @@ fn rhythm(fields: &[(u8, String)], origin: Origin, metre: (u8, u8)) -> String {
         ("minuet", "minuet"),
         ("song", "air"),
     ];
-    let find = |text: &str| NAMES.iter().find(|(word, _)| text.contains(word)).map(|(_, name)| *name);
-    let settle = |name: &str| match (name, metre) {
-        ("jig", (9, 8)) => "slip jig",
-        ("slip jig", (6, 8)) => "jig",
-        ("reel", (6, 8)) => "jig",
-        ("reel", (3, 4)) => "waltz",
-        (name, _) => return name.to_owned(),
-    }
-    .to_owned();
+    let find =
+        |text: &str| NAMES.iter().find(|(word, _)| text.contains(word)).map(|(_, name)| *name);
+    let settle = |name: &str| {
+        match (name, metre) {
+            ("jig", (9, 8)) => "slip jig",
+            ("slip jig", (6, 8)) => "jig",
+            ("reel", (6, 8)) => "jig",
+            ("reel", (3, 4)) => "waltz",
+            (name, _) => return name.to_owned(),
+        }
+        .to_owned()
+    };
     if let Some(name) = all(b'R').find_map(|value| find(&value)) {
         return settle(name);
     }
@@ -733,7 +778,10 @@ fn rhythm(fields: &[(u8, String)], origin: Origin, metre: (u8, u8)) -> String {
         return settle(name);
     }
     // Numbers of O'Neill's Music of Ireland (1903): airs to 713, then by the book's chapters.
-    let number: Option<u32> = fields.iter().find(|(field, _)| *field == b'X').and_then(|(_, value)| value.trim().parse().ok());
+    let number: Option<u32> = fields
+        .iter()
+        .find(|(field, _)| *field == b'X')
+        .and_then(|(_, value)| value.trim().parse().ok());
     let name = match (origin.folder, number) {
         ("oneills", Some(714..=1115)) => "jig",
         ("oneills", Some(1116..=1172)) => "slip jig",

@@ -307,7 +307,12 @@ impl PlainTune {
                 element,
                 Element::Note { triplet: 2.., .. } | Element::Rest { triplet: 2.., .. }
             );
-            if !matches!(element, Element::Bar(_)) && !blank_done && !in_triplet && position % beat == 0 && broken.is_none() {
+            if !matches!(element, Element::Bar(_))
+                && !blank_done
+                && !in_triplet
+                && position % beat == 0
+                && broken.is_none()
+            {
                 text.push(' ');
             }
             match element {
@@ -346,7 +351,10 @@ impl PlainTune {
                         let next = self.elements.get(index + 1);
                         let pair = match next {
                             Some(Element::Note { ticks: next, triplet: 0, .. })
-                                if *triplet == 0 && !*tie => (*ticks, *next),
+                                if *triplet == 0 && !*tie =>
+                            {
+                                (*ticks, *next)
+                            }
                             _ => (0, 0),
                         };
                         match pair {

@@ -173,7 +173,15 @@ impl CustomOp3 for Sequence {
                     }
                 }
                 Cell::Gru => {
-                    product(&mut pushed, (lanes, wide, hidden), before, false, weights, true, false);
+                    product(
+                        &mut pushed,
+                        (lanes, wide, hidden),
+                        before,
+                        false,
+                        weights,
+                        true,
+                        false,
+                    );
                     let inner = &mut trace.inner[here];
                     for lane in 0..lanes {
                         let at = lane * hidden..(lane + 1) * hidden;
@@ -225,7 +233,8 @@ impl CustomOp3 for Sequence {
         // Gradient of the gates before their activation, as the inputs feel it; the GRU's recurrent
         // product feels another one in its candidate.
         let mut to_gates = vec![0.0f32; steps * lanes * wide];
-        let mut to_pushed = vec![0.0f32; if self.cell == Cell::Gru { steps * lanes * wide } else { 0 }];
+        let mut to_pushed =
+            vec![0.0f32; if self.cell == Cell::Gru { steps * lanes * wide } else { 0 }];
         let mut carried = vec![0.0f32; row];
         let mut carried_inner = vec![0.0f32; row];
         for step in (0..steps).rev() {
@@ -241,7 +250,15 @@ impl CustomOp3 for Sequence {
                     for ((target, &gate), &carried) in target.iter_mut().zip(gates).zip(&carried) {
                         *target = carried * (1.0 - gate * gate);
                     }
-                    product(&mut carried, (lanes, hidden, wide), target, false, weights_values, false, false);
+                    product(
+                        &mut carried,
+                        (lanes, hidden, wide),
+                        target,
+                        false,
+                        weights_values,
+                        false,
+                        false,
+                    );
                 }
                 Cell::Lstm => {
                     for lane in 0..lanes {
@@ -256,7 +273,15 @@ impl CustomOp3 for Sequence {
                             &mut carried_inner[at],
                         );
                     }
-                    product(&mut carried, (lanes, hidden, wide), target, false, weights_values, false, false);
+                    product(
+                        &mut carried,
+                        (lanes, hidden, wide),
+                        target,
+                        false,
+                        weights_values,
+                        false,
+                        false,
+                    );
                 }
                 Cell::Gru => {
                     let pushed = &mut to_pushed[wide_here];
@@ -273,12 +298,22 @@ impl CustomOp3 for Sequence {
                             &mut carried[at],
                         );
                     }
-                    product(&mut carried, (lanes, hidden, wide), pushed, false, weights_values, false, true);
+                    product(
+                        &mut carried,
+                        (lanes, hidden, wide),
+                        pushed,
+                        false,
+                        weights_values,
+                        false,
+                        true,
+                    );
                 }
             }
             let keep = &self.keep[step * lanes..(step + 1) * lanes];
-            for ((carried, inner), &keep) in
-                carried.chunks_exact_mut(hidden).zip(carried_inner.chunks_exact_mut(hidden)).zip(keep)
+            for ((carried, inner), &keep) in carried
+                .chunks_exact_mut(hidden)
+                .zip(carried_inner.chunks_exact_mut(hidden))
+                .zip(keep)
             {
                 if keep == 0.0 {
                     carried.fill(0.0);
@@ -288,7 +323,15 @@ impl CustomOp3 for Sequence {
         }
         let felt = if self.cell == Cell::Gru { &to_pushed } else { &to_gates };
         let mut to_weights = vec![0.0f32; wide * hidden];
-        product(&mut to_weights, (wide, hidden, steps * lanes), felt, true, &trace.before, false, false);
+        product(
+            &mut to_weights,
+            (wide, hidden, steps * lanes),
+            felt,
+            true,
+            &trace.before,
+            false,
+            false,
+        );
         let device = projected.device();
         Ok((
             Some(Tensor::from_vec(to_gates, (steps, lanes, wide), device)?),
@@ -323,7 +366,8 @@ impl CustomOp1 for RowSums {
         let table = values(storage, layout)?;
         let inputs = self.rows.len() / self.per_input;
         let mut sums = vec![0.0f32; inputs * width];
-        for (sum, rows) in sums.chunks_exact_mut(width).zip(self.rows.chunks_exact(self.per_input)) {
+        for (sum, rows) in sums.chunks_exact_mut(width).zip(self.rows.chunks_exact(self.per_input))
+        {
             for &row in rows {
                 let row = usize::from(row);
                 if row >= count {
@@ -351,7 +395,8 @@ impl CustomOp1 for RowSums {
         {
             for &row in rows {
                 let row = usize::from(row);
-                for (back, &value) in back[row * width..(row + 1) * width].iter_mut().zip(gradient) {
+                for (back, &value) in back[row * width..(row + 1) * width].iter_mut().zip(gradient)
+                {
                     *back += value;
                 }
             }

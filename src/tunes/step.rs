@@ -126,7 +126,12 @@ impl Step {
                 }
                 Cell::Lstm => {
                     add_product(gates, &with.recurrent, &layer.before);
-                    activation::lstm(gates, &layer.inner_before, &mut layer.inner, &mut layer.hidden);
+                    activation::lstm(
+                        gates,
+                        &layer.inner_before,
+                        &mut layer.inner,
+                        &mut layer.hidden,
+                    );
                 }
                 Cell::Gru => {
                     pushed.fill(0.0);

@@ -113,7 +113,9 @@ impl fmt::Display for Style {
 
 /// A style that the composer does not know.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown style `{0}`: write one of reel, jig, hornpipe, slip jig, waltz, polka, march, strathspey, slide, air, morris")]
+#[error(
+    "unknown style `{0}`: write one of reel, jig, hornpipe, slip jig, waltz, polka, march, strathspey, slide, air, morris"
+)]
 pub struct UnknownStyle(pub String);
 
 impl FromStr for Style {

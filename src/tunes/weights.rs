@@ -32,12 +32,15 @@ pub struct Matrix {
 impl Matrix {
     /// Rounds `values`, rows of `width`, each row to its own scale.
     pub fn rounded(values: &[f32], width: usize) -> Self {
-        let mut matrix = Self { values: Vec::with_capacity(values.len()), scales: Vec::new(), width };
+        let mut matrix =
+            Self { values: Vec::with_capacity(values.len()), scales: Vec::new(), width };
         for row in values.chunks_exact(width) {
             let largest = row.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
             let scale = if largest > 0.0 { largest / 127.0 } else { 1.0 };
             matrix.scales.push(scale);
-            matrix.values.extend(row.iter().map(|value| (value / scale).round().clamp(-127.0, 127.0) as i8));
+            matrix
+                .values
+                .extend(row.iter().map(|value| (value / scale).round().clamp(-127.0, 127.0) as i8));
         }
         matrix
     }
@@ -148,7 +151,8 @@ impl Weights {
         let (_, metadata) = SafeTensors::read_metadata(bytes)?;
         let notes = metadata.metadata().clone().unwrap_or_default();
         let config = notes.get("config").ok_or_else(|| WeightsError("no shape in it".into()))?;
-        let config: Config = serde_json::from_str(config).map_err(|error| WeightsError(error.to_string()))?;
+        let config: Config =
+            serde_json::from_str(config).map_err(|error| WeightsError(error.to_string()))?;
         if !(1..=8).contains(&config.layers) || !(1..=4096).contains(&config.hidden) {
             return Err(WeightsError("an impossible shape".into()));
         }
@@ -158,10 +162,18 @@ impl Weights {
             if tensor.dtype() != Dtype::F32 {
                 return Err(WeightsError(format!("{name} is not of 32-bit floats")));
             }
-            Ok(tensor.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
+            Ok(tensor
+                .data()
+                .chunks_exact(4)
+                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+                .collect())
         };
         let stretches = file.tensor(STRETCHES)?;
-        let stretches = stretches.data().chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        let stretches = stretches
+            .data()
+            .chunks_exact(4)
+            .map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+            .collect();
         Self::collect(config, stretches, notes, |name, shape| {
             let tensor = file.tensor(name)?;
             if tensor.shape() != shape {
@@ -208,29 +220,47 @@ impl Weights {
     /// The weights as floats, by the names of [`Config::weights`].
     pub fn floats(&self) -> HashMap<String, Vec<f32>> {
         let matrices = self.matrices().into_iter().map(|(name, matrix)| (name, matrix.floats()));
-        matrices.chain(self.vectors().into_iter().map(|(name, vector)| (name, vector.to_vec()))).collect()
+        matrices
+            .chain(self.vectors().into_iter().map(|(name, vector)| (name, vector.to_vec())))
+            .collect()
     }
 
     /// The file's bytes.
     pub fn to_safetensors(&self) -> Result<Vec<u8>, WeightsError> {
         let mut tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
-        let bytes = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+        let bytes = |values: &[f32]| {
+            values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>()
+        };
         for (name, matrix) in self.matrices() {
             let shape = vec![matrix.scales.len(), matrix.width];
-            tensors.push((format!("{name}.scale"), Dtype::F32, vec![shape[0]], bytes(&matrix.scales)));
-            tensors.push((name, Dtype::I8, shape, matrix.values.iter().map(|&value| value as u8).collect()));
+            tensors.push((
+                format!("{name}.scale"),
+                Dtype::F32,
+                vec![shape[0]],
+                bytes(&matrix.scales),
+            ));
+            tensors.push((
+                name,
+                Dtype::I8,
+                shape,
+                matrix.values.iter().map(|&value| value as u8).collect(),
+            ));
         }
         for (name, vector) in self.vectors() {
             tensors.push((name, Dtype::F32, vec![vector.len()], bytes(vector)));
         }
-        let stretches: Vec<u8> = self.stretches.iter().flat_map(|hash| hash.to_le_bytes()).collect();
+        let stretches: Vec<u8> =
+            self.stretches.iter().flat_map(|hash| hash.to_le_bytes()).collect();
         tensors.push((STRETCHES.to_owned(), Dtype::U32, vec![self.stretches.len()], stretches));
         let views = tensors
             .iter()
-            .map(|(name, dtype, shape, data)| Ok((name.clone(), TensorView::new(*dtype, shape.clone(), data)?)))
+            .map(|(name, dtype, shape, data)| {
+                Ok((name.clone(), TensorView::new(*dtype, shape.clone(), data)?))
+            })
             .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()?;
         let mut notes = self.notes.clone();
-        let config = serde_json::to_string(&self.config).map_err(|error| WeightsError(error.to_string()))?;
+        let config =
+            serde_json::to_string(&self.config).map_err(|error| WeightsError(error.to_string()))?;
         notes.insert("config".to_owned(), config);
         Ok(serialize(views, Some(notes))?)
     }

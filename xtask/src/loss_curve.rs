@@ -23,15 +23,26 @@ pub fn draw(path: &Path, unit: &str, curve: &[(usize, f64, f64)]) -> anyhow::Res
         .build_cartesian_2d(0..last.0.max(1), low..high)?;
     chart.configure_mesh().x_desc("updates").y_desc(unit).light_line_style(WHITE).draw()?;
     for (name, colour, pick) in [
-        ("training", RGBColor(150, 150, 150), (|point: &(usize, f64, f64)| point.1) as fn(&(usize, f64, f64)) -> f64),
+        (
+            "training",
+            RGBColor(150, 150, 150),
+            (|point: &(usize, f64, f64)| point.1) as fn(&(usize, f64, f64)) -> f64,
+        ),
         ("validation", RGBColor(200, 60, 40), |point| point.2),
     ] {
         chart
-            .draw_series(LineSeries::new(curve.iter().map(|point| (point.0, pick(point))), colour.stroke_width(2)))?
+            .draw_series(LineSeries::new(
+                curve.iter().map(|point| (point.0, pick(point))),
+                colour.stroke_width(2),
+            ))?
             .label(name)
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], colour.stroke_width(2)));
     }
-    chart.configure_series_labels().background_style(WHITE.mix(0.8)).border_style(BLACK.mix(0.3)).draw()?;
+    chart
+        .configure_series_labels()
+        .background_style(WHITE.mix(0.8))
+        .border_style(BLACK.mix(0.3))
+        .draw()?;
     root.present()?;
     Ok(())
 }

@@ -11,12 +11,12 @@ mod genre_curves;
 mod genre_scores;
 mod genre_weights;
 mod genre_windows;
+mod loss_curve;
 mod packages;
 mod process;
 mod screenshots;
 mod test;
 mod train_genre;
-mod loss_curve;
 mod train_tunes;
 mod tunes_corpus;
 

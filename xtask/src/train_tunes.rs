@@ -7,10 +7,12 @@ use std::time::Instant;
 use anyhow::{Context as _, ensure};
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::VarBuilder;
-use earworm::tunes::alphabet::SYMBOLS;
-use earworm::tunes::context::{Context, FACTS};
+use earworm::tunes::context::{Context, FACTS, Form};
+use earworm::tunes::copies;
+use earworm::tunes::grammar;
 use earworm::tunes::network::{Cell, Config, Network};
 use earworm::tunes::plain::{Mode, PlainKey, PlainTune};
+use earworm::tunes::weights::Weights;
 use indicatif::{ProgressBar, ProgressStyle};
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, SliceRandom};
@@ -71,7 +73,10 @@ pub struct Options {
     /// Working folder: checkpoint, loss curve, figures
     #[arg(long, default_value = "target/training/tunes")]
     work: PathBuf,
-    /// Where the best network is written
+    /// Only write the working folder's best network to --out, rounded to 8 bits
+    #[arg(long)]
+    pack: bool,
+    /// Where the best network is written, rounded to 8 bits
     #[arg(long, default_value = "models/tunes.safetensors")]
     out: PathBuf,
 }
@@ -106,9 +111,9 @@ pub struct Sample {
     pub in_body: bool,
 }
 
-/// A tune's characters as samples.
-pub fn samples(text: &str) -> Vec<Sample> {
-    let mut context = Context::new();
+/// A tune's characters as samples, the network told the tune's form if there is one.
+pub fn samples(text: &str, form: Option<Form>) -> Vec<Sample> {
+    let mut context = form.map_or_else(Context::new, Context::of_form);
     text.bytes()
         .enumerate()
         .filter_map(|(index, character)| {
@@ -127,7 +132,9 @@ pub fn samples(text: &str) -> Vec<Sample> {
 /// Keys within four sharps and three flats: what fiddle, flute and pipes play.
 pub fn common_keys(mode: Mode) -> impl Iterator<Item = PlainKey> {
     (0..7u8)
-        .flat_map(move |letter| [-1i8, 0, 1].map(move |accidental| PlainKey { letter, accidental, mode }))
+        .flat_map(move |letter| {
+            [-1i8, 0, 1].map(move |accidental| PlainKey { letter, accidental, mode })
+        })
         .filter(|key| (-3..=4).contains(&key.fifths()))
 }
 
@@ -167,7 +174,11 @@ impl<'a> Stream<'a> {
             self.epochs += 1;
         }
         let tune = &self.tunes[self.order.pop().unwrap_or(0)];
-        let tune = if tune.has_chords() && self.random.random_bool(0.5) { tune.without_chords() } else { tune.clone() };
+        let tune = if tune.has_chords() && self.random.random_bool(0.5) {
+            tune.without_chords()
+        } else {
+            tune.clone()
+        };
         if !self.transposing || self.random.random_bool(0.3) {
             return tune;
         }
@@ -181,10 +192,18 @@ impl<'a> Stream<'a> {
         for lane in 0..lanes {
             while self.lanes[lane].len() < steps {
                 let tune = self.next_tune();
-                self.lanes[lane].extend(samples(&tune.text()));
+                let text = tune.text();
+                // Half of the tunes that could have been composed are learnt as such: with what is asked for.
+                let asked = self.random.random_bool(0.5);
+                let form = if asked { grammar::form_of(&text) } else { None };
+                self.lanes[lane].extend(samples(&text, form));
             }
         }
-        let mut window = Window { facts: vec![0; steps * lanes * FACTS], keep: vec![1.0; steps * lanes], targets: vec![0; steps * lanes] };
+        let mut window = Window {
+            facts: vec![0; steps * lanes * FACTS],
+            keep: vec![1.0; steps * lanes],
+            targets: vec![0; steps * lanes],
+        };
         for (lane, queue) in self.lanes.iter_mut().enumerate() {
             for (step, sample) in queue.drain(..steps).enumerate() {
                 let at = step * lanes + lane;
@@ -226,7 +245,7 @@ impl Bits {
 pub fn measure(network: &Network, texts: &[String]) -> anyhow::Result<Bits> {
     let lanes = 64;
     let steps = 64;
-    let mut order: Vec<Vec<Sample>> = texts.iter().map(|text| samples(text)).collect();
+    let mut order: Vec<Vec<Sample>> = texts.iter().map(|text| samples(text, None)).collect();
     // Lanes fill evenly when the longest go first.
     order.sort_by_key(|samples| std::cmp::Reverse(samples.len()));
     let mut queues: Vec<Vec<Sample>> = vec![Vec::new(); lanes];
@@ -256,7 +275,8 @@ pub fn measure(network: &Network, texts: &[String]) -> anyhow::Result<Bits> {
         for (lane, queue) in queues.iter().enumerate() {
             for step in 0..steps {
                 if let Some(sample) = queue.get(start + step) {
-                    let cost = -f64::from(logs[step * lanes + lane][usize::from(sample.symbol)]) / std::f64::consts::LN_2;
+                    let cost = -f64::from(logs[step * lanes + lane][usize::from(sample.symbol)])
+                        / std::f64::consts::LN_2;
                     if sample.in_body {
                         bits.body += cost;
                         bits.body_characters += 1;
@@ -281,16 +301,23 @@ struct AdamW {
 
 impl AdamW {
     /// Takes the gradients, cut to a global norm of at most `clip`, and moves the weights. Returns the norm.
-    fn step(&mut self, gradients: &candle_core::backprop::GradStore, rate: f64, clip: f64) -> anyhow::Result<f64> {
+    fn step(
+        &mut self,
+        gradients: &candle_core::backprop::GradStore,
+        rate: f64,
+        clip: f64,
+    ) -> anyhow::Result<f64> {
         let gradients = self
             .weights
             .iter()
             .map(|(name, var, ..)| {
-                let gradient = gradients.get(var).with_context(|| format!("no gradient for {name}"))?;
+                let gradient =
+                    gradients.get(var).with_context(|| format!("no gradient for {name}"))?;
                 Ok(gradient.flatten_all()?.to_vec1::<f32>()?)
             })
             .collect::<anyhow::Result<Vec<_>>>()?;
-        let norm = gradients.iter().flatten().map(|&g| f64::from(g) * f64::from(g)).sum::<f64>().sqrt();
+        let norm =
+            gradients.iter().flatten().map(|&g| f64::from(g) * f64::from(g)).sum::<f64>().sqrt();
         ensure!(norm.is_finite(), "the gradient overflowed; a lower --rate may help");
         let scale = (clip / norm.max(1e-12)).min(1.0) as f32;
         self.updates += 1;
@@ -309,7 +336,8 @@ impl AdamW {
                 let gradient = gradient * scale;
                 *first = beta_1 * *first + (1.0 - beta_1) * gradient;
                 *second = beta_2 * *second + (1.0 - beta_2) * gradient * gradient;
-                *value = *value * shrink - rate * (*first / correct_1) / ((*second / correct_2).sqrt() + 1e-8);
+                *value = *value * shrink
+                    - rate * (*first / correct_1) / ((*second / correct_2).sqrt() + 1e-8);
             }
             var.set(&Tensor::from_vec(values, shape, &Device::Cpu)?)?;
         }
@@ -337,13 +365,20 @@ fn initial(config: &Config, seed: u64) -> anyhow::Result<Vec<(String, Var)>> {
         .weights()
         .into_iter()
         .map(|(name, shape)| {
-            let bound = if name == "facts.weight" { 0.1 } else { 1.0 / (config.hidden as f32).sqrt() };
+            let bound =
+                if name == "facts.weight" { 0.1 } else { 1.0 / (config.hidden as f32).sqrt() };
             let count: usize = shape.iter().product();
             let values: Vec<f32> = if name.contains("bias") {
                 // An LSTM that starts by remembering learns sooner (Jozefowicz et al. 2015).
                 let forget = config.hidden..2 * config.hidden;
                 (0..count)
-                    .map(|at| f32::from(config.cell == Cell::Lstm && name.contains("rnn") && forget.contains(&at)))
+                    .map(|at| {
+                        f32::from(
+                            config.cell == Cell::Lstm
+                                && name.contains("rnn")
+                                && forget.contains(&at),
+                        )
+                    })
                     .collect()
             } else {
                 (0..count).map(|_| random.random_range(-bound..bound)).collect()
@@ -353,15 +388,75 @@ fn initial(config: &Config, seed: u64) -> anyhow::Result<Vec<(String, Var)>> {
         .collect()
 }
 
-/// Writes named tensors as 16-bit floats with the network's shape in the metadata.
-pub fn save_network(path: &Path, config: &Config, weights: &[(String, Tensor)], notes: &[(String, String)]) -> anyhow::Result<()> {
-    let mut metadata: HashMap<String, String> = notes.iter().cloned().collect();
-    metadata.insert("config".into(), serde_json::to_string(config)?);
-    let tensors = weights
-        .iter()
-        .map(|(name, tensor)| Ok((name.clone(), tensor.to_dtype(DType::F16)?)))
-        .collect::<anyhow::Result<Vec<_>>>()?;
-    write_whole(path, &safetensors::serialize(tensors, Some(metadata))?)
+/// Writes named tensors with the network's shape in the metadata.
+fn save_network(
+    path: &Path,
+    config: &Config,
+    weights: &[(String, Tensor)],
+    figure: f64,
+) -> anyhow::Result<()> {
+    let metadata = HashMap::from([
+        ("config".to_owned(), serde_json::to_string(config)?),
+        (FIGURE.to_owned(), format!("{figure:.4}")),
+    ]);
+    write_whole(path, &safetensors::serialize(weights.iter().cloned(), Some(metadata))?)
+}
+
+const FIGURE: &str = "validation bits per character";
+
+/// Rounds the best network to 8 bits, measures what that costs, and writes it with the index of known stretches.
+fn pack(
+    best: &Path,
+    out: &Path,
+    train: &[PlainTune],
+    valid: &[String],
+    seed: u64,
+) -> anyhow::Result<()> {
+    let bytes = std::fs::read(best).with_context(|| format!("no network {}", best.display()))?;
+    let (_, metadata) = safetensors::SafeTensors::read_metadata(&bytes)?;
+    let metadata = metadata.metadata().clone().unwrap_or_default();
+    let config: Config =
+        serde_json::from_str(metadata.get("config").context("a network without a shape")?)?;
+    let weights = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)?
+        .into_iter()
+        .map(|(name, tensor)| {
+            Ok((name, tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?))
+        })
+        .collect::<anyhow::Result<HashMap<_, _>>>()?;
+    let texts: Vec<String> = train.iter().map(PlainTune::text).collect();
+    let stretches = copies::index(texts.iter().map(String::as_str));
+    let before = measure(&load(&config, &weights)?, valid)?.per_character();
+    let mut packed = Weights::pack(config, &weights, stretches, HashMap::new())?;
+    let after = measure(&load(&config, &packed.floats())?, valid)?.per_character();
+    packed.notes = HashMap::from([
+        (FIGURE.to_owned(), format!("{after:.4}")),
+        ("seed".to_owned(), seed.to_string()),
+        ("training tunes".to_owned(), train.len().to_string()),
+    ]);
+    let bytes = packed.to_safetensors()?;
+    println!(
+        "{:.4} bits per character on validation tunes, {:.4} rounded to 8 bits ({:+.2} %); {} bytes with {} stretches written to {}",
+        before,
+        after,
+        100.0 * (after / before - 1.0),
+        bytes.len(),
+        packed.stretches.len(),
+        out.display()
+    );
+    write_whole(out, &bytes)
+}
+
+/// The network over sequences with these weights.
+pub fn load(config: &Config, weights: &HashMap<String, Vec<f32>>) -> anyhow::Result<Network> {
+    let tensors = config
+        .weights()
+        .into_iter()
+        .map(|(name, shape)| {
+            let values = weights.get(&name).with_context(|| format!("no {name}"))?;
+            Ok((name, Tensor::from_slice(values, shape, &Device::Cpu)?))
+        })
+        .collect::<anyhow::Result<HashMap<_, _>>>()?;
+    Ok(Network::load(VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu), config)?)
 }
 
 /// Writes a file so that it is either the old one or the whole new one.
@@ -384,7 +479,12 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     ensure!(!valid.is_empty(), "too few tunes to keep some for validation");
 
     let checkpoint = options.work.join("checkpoint.safetensors");
-    let mut config = Config { cell: options.cell.into(), layers: options.layers, hidden: options.hidden };
+    let best = options.work.join("best.safetensors");
+    if options.pack {
+        return pack(&best, &options.out, &train, &valid_texts, options.seed);
+    }
+    let mut config =
+        Config { cell: options.cell.into(), layers: options.layers, hidden: options.hidden };
     let mut progress = Progress {
         config,
         seed: options.seed,
@@ -397,27 +497,43 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     };
     let mut saved: Option<HashMap<String, Tensor>> = None;
     if options.resume {
-        let bytes = std::fs::read(&checkpoint).with_context(|| format!("no checkpoint {}", checkpoint.display()))?;
+        let bytes = std::fs::read(&checkpoint)
+            .with_context(|| format!("no checkpoint {}", checkpoint.display()))?;
         let (_, metadata) = safetensors::SafeTensors::read_metadata(&bytes)?;
-        let text = metadata.metadata().as_ref().and_then(|metadata| metadata.get("progress")).context("a checkpoint without progress")?;
+        let text = metadata
+            .metadata()
+            .as_ref()
+            .and_then(|metadata| metadata.get("progress"))
+            .context("a checkpoint without progress")?;
         progress = serde_json::from_str(text)?;
         config = progress.config;
         saved = Some(candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)?);
     }
     let weights = initial(&config, progress.seed)?;
-    let tensors: HashMap<String, Tensor> = weights.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
-    let network = Network::load(VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu), &config)?;
+    let tensors: HashMap<String, Tensor> =
+        weights.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
+    let network =
+        Network::load(VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu), &config)?;
     let mut state = network.zero_state(options.lanes)?;
     let mut optimiser = AdamW {
         weights: weights
             .iter()
-            .map(|(name, var)| (name.clone(), var.clone(), vec![0.0; var.elem_count()], vec![0.0; var.elem_count()]))
+            .map(|(name, var)| {
+                (
+                    name.clone(),
+                    var.clone(),
+                    vec![0.0; var.elem_count()],
+                    vec![0.0; var.elem_count()],
+                )
+            })
             .collect(),
         updates: progress.updates,
         decay: 0.02,
     };
     if let Some(saved) = &saved {
-        let get = |name: String| saved.get(&name).cloned().with_context(|| format!("the checkpoint lacks {name}"));
+        let get = |name: String| {
+            saved.get(&name).cloned().with_context(|| format!("the checkpoint lacks {name}"))
+        };
         for (name, var, first, second) in &mut optimiser.weights {
             var.set(&get(format!("weight/{name}"))?)?;
             *first = get(format!("first/{name}"))?.flatten_all()?.to_vec1()?;
@@ -427,7 +543,13 @@ pub fn run(options: Options) -> anyhow::Result<()> {
             *state = get(format!("state/{layer}"))?;
         }
     }
-    println!("{:?}, {} layer(s) of {}, {} parameters", config.cell, config.layers, config.hidden, config.parameters());
+    println!(
+        "{:?}, {} layer(s) of {}, {} parameters",
+        config.cell,
+        config.layers,
+        config.hidden,
+        config.parameters()
+    );
 
     let mut stream = Stream::new(&train, options.lanes, !options.no_transposition, progress.seed);
     for _ in 0..progress.updates {
@@ -452,15 +574,19 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         let places = window.targets.len();
         let targets = Tensor::from_vec(window.targets, places, &Device::Cpu)?;
         // Drawn anew for each update, so that a resumed run draws the same.
-        let mut random = StdRng::seed_from_u64(progress.seed.wrapping_mul(1_000_003) ^ progress.updates as u64);
+        let mut random =
+            StdRng::seed_from_u64(progress.seed.wrapping_mul(1_000_003) ^ progress.updates as u64);
         let keep_share = 1.0 - options.dropout;
         let mut dropout = |flow: &Tensor| {
             let scale = (1.0 / keep_share) as f32;
             let limit = (keep_share * f64::from(u32::MAX)) as u32;
-            let mask: Vec<f32> = (0..flow.elem_count()).map(|_| if random.random::<u32>() < limit { scale } else { 0.0 }).collect();
+            let mask: Vec<f32> = (0..flow.elem_count())
+                .map(|_| if random.random::<u32>() < limit { scale } else { 0.0 })
+                .collect();
             flow.mul(&Tensor::from_vec(mask, flow.shape(), flow.device())?)
         };
-        let (scores, after) = network.forward(window.facts, &window.keep, &state, Some(&mut dropout))?;
+        let (scores, after) =
+            network.forward(window.facts, &window.keep, &state, Some(&mut dropout))?;
         state = after;
         let loss = candle_nn::loss::cross_entropy(&scores, &targets)?;
         optimiser.step(&loss.backward()?, rate, 1.0)?;
@@ -469,8 +595,14 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         loss_count += 1;
         bar.set_position(progress.updates as u64);
         if loss_count % 20 == 0 {
-            let speed = (places * loss_count) as f64 / (seconds_before + started.elapsed().as_secs_f64() - seconds_at(&progress)).max(0.1);
-            bar.set_message(format!("{:.3} bits, {:.0} characters/s", loss_sum / loss_count as f64, speed));
+            let speed = (places * loss_count) as f64
+                / (seconds_before + started.elapsed().as_secs_f64() - seconds_at(&progress))
+                    .max(0.1);
+            bar.set_message(format!(
+                "{:.3} bits, {:.0} characters/s",
+                loss_sum / loss_count as f64,
+                speed
+            ));
         }
         finished = done >= 1.0 || progress.updates >= options.updates;
         if finished || progress.updates % options.validate == 0 {
@@ -480,15 +612,15 @@ pub fn run(options: Options) -> anyhow::Result<()> {
             progress.curve.push((progress.updates, loss_sum / loss_count.max(1) as f64, found));
             (loss_sum, loss_count) = (0.0, 0);
             progress.since_best += 1;
-            let current: Vec<(String, Tensor)> = optimiser.weights.iter().map(|(name, var, ..)| (name.clone(), var.as_tensor().clone())).collect();
+            let current: Vec<(String, Tensor)> = optimiser
+                .weights
+                .iter()
+                .map(|(name, var, ..)| (name.clone(), var.as_tensor().clone()))
+                .collect();
             if found < progress.best {
-                (progress.best, progress.best_update, progress.since_best) = (found, progress.updates, 0);
-                save_network(
-                    &options.out,
-                    &config,
-                    &current,
-                    &[("validation bits per character".into(), format!("{found:.4}")), ("seed".into(), progress.seed.to_string())],
-                )?;
+                (progress.best, progress.best_update, progress.since_best) =
+                    (found, progress.updates, 0);
+                save_network(&best, &config, &current, found)?;
             }
             let line = format!(
                 "update {:>6}  epoch {:>3}  {:>5.1} min  rate {:.1e}  training {:.4}  validation {:.4} ({:.4} with fields){}",
@@ -501,37 +633,49 @@ pub fn run(options: Options) -> anyhow::Result<()> {
                 bits.per_character_with_header(),
                 if progress.since_best == 0 { "  best" } else { "" },
             );
-            if bar.is_hidden() { println!("{line}") } else { bar.println(line) }
+            if bar.is_hidden() {
+                println!("{line}")
+            } else {
+                bar.println(line)
+            }
             finished |= progress.since_best >= options.patience;
             let mut tensors = Vec::new();
             for (name, var, first, second) in &optimiser.weights {
                 let shape = var.shape();
                 tensors.push((format!("weight/{name}"), var.as_tensor().clone()));
-                tensors.push((format!("first/{name}"), Tensor::from_slice(first, shape, &Device::Cpu)?));
-                tensors.push((format!("second/{name}"), Tensor::from_slice(second, shape, &Device::Cpu)?));
+                tensors.push((
+                    format!("first/{name}"),
+                    Tensor::from_slice(first, shape, &Device::Cpu)?,
+                ));
+                tensors.push((
+                    format!("second/{name}"),
+                    Tensor::from_slice(second, shape, &Device::Cpu)?,
+                ));
             }
             for (layer, state) in state.iter().enumerate() {
                 tensors.push((format!("state/{layer}"), state.clone()));
             }
-            let metadata = HashMap::from([("progress".to_owned(), serde_json::to_string(&progress)?)]);
+            let metadata =
+                HashMap::from([("progress".to_owned(), serde_json::to_string(&progress)?)]);
             write_whole(&checkpoint, &safetensors::serialize(tensors, Some(metadata))?)?;
-            loss_curve::draw(&options.work.join("loss.png"), "bits per character", &progress.curve)?;
+            loss_curve::draw(
+                &options.work.join("loss.png"),
+                "bits per character",
+                &progress.curve,
+            )?;
         }
     }
     bar.finish_and_clear();
     println!(
-        "best validation: {:.4} bits per character at update {}; written to {}; curve in {}",
+        "best validation: {:.4} bits per character at update {}; curve in {}",
         progress.best,
         progress.best_update,
-        options.out.display(),
         options.work.join("loss.png").display()
     );
-    Ok(())
+    pack(&best, &options.out, &train, &valid_texts, progress.seed)
 }
 
 /// Seconds of the run when the last point of the curve was taken.
 fn seconds_at(progress: &Progress) -> f64 {
     progress.seconds
 }
-
-const _: () = assert!(SYMBOLS < 256);

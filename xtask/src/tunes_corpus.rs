@@ -27,13 +27,18 @@ impl Corpus {
             collect(path, &mut files).with_context(|| format!("can't read {}", path.display()))?;
         }
         files.sort();
-        let mut corpus = Self { tunes: Vec::new(), left_out: BTreeMap::new(), doubles: 0, found: 0 };
+        let mut corpus =
+            Self { tunes: Vec::new(), left_out: BTreeMap::new(), doubles: 0, found: 0 };
         let mut seen = std::collections::HashSet::new();
         for file in &files {
-            let bytes = std::fs::read(file).with_context(|| format!("can't read {}", file.display()))?;
+            let bytes =
+                std::fs::read(file).with_context(|| format!("can't read {}", file.display()))?;
             let text = String::from_utf8_lossy(&bytes);
-            let name = |part: Option<&std::ffi::OsStr>| part.and_then(|part| part.to_str()).unwrap_or("").to_owned();
-            let (stem, folder) = (name(file.file_stem()), name(file.parent().and_then(Path::file_name)));
+            let name = |part: Option<&std::ffi::OsStr>| {
+                part.and_then(|part| part.to_str()).unwrap_or("").to_owned()
+            };
+            let (stem, folder) =
+                (name(file.file_stem()), name(file.parent().and_then(Path::file_name)));
             for abc in normalise::tunes(&text) {
                 corpus.found += 1;
                 match normalise::plain(abc, Origin { file: &stem, folder: &folder }) {
@@ -48,7 +53,10 @@ impl Corpus {
                 }
             }
         }
-        anyhow::ensure!(!corpus.tunes.is_empty(), "no tune in {paths:?}; give folders or .abc files");
+        anyhow::ensure!(
+            !corpus.tunes.is_empty(),
+            "no tune in {paths:?}; give folders or .abc files"
+        );
         Ok(corpus)
     }
 
@@ -131,7 +139,9 @@ impl Corpus {
 
 /// FNV-1a.
 fn hash(steps: &[i8]) -> u64 {
-    steps.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &step| (hash ^ u64::from(step as u8)).wrapping_mul(0x100_0000_01b3))
+    steps.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &step| {
+        (hash ^ u64::from(step as u8)).wrapping_mul(0x100_0000_01b3)
+    })
 }
 
 fn collect(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {

@@ -8,7 +8,8 @@ use std::ops::Range;
 /// The text before a comment: `%`, unless `\` stands before it.
 pub(super) fn without_comment(text: &str) -> &str {
     let bytes = text.as_bytes();
-    let comment = (0..bytes.len()).find(|&at| bytes[at] == b'%' && (at == 0 || bytes[at - 1] != b'\\'));
+    let comment =
+        (0..bytes.len()).find(|&at| bytes[at] == b'%' && (at == 0 || bytes[at - 1] != b'\\'));
     &text[..comment.unwrap_or(text.len())]
 }
 
@@ -27,7 +28,11 @@ fn next_property(text: &str) -> Option<(&str, Option<&str>, &str)> {
         let value = value.trim_start();
         if let Some(quoted) = value.strip_prefix('"') {
             let close = quoted.find('"').unwrap_or(quoted.len());
-            return Some((&text[..end], Some(&quoted[..close]), &quoted[(close + 1).min(quoted.len())..]));
+            return Some((
+                &text[..end],
+                Some(&quoted[..close]),
+                &quoted[(close + 1).min(quoted.len())..],
+            ));
         }
         let close = value.find(char::is_whitespace).unwrap_or(value.len());
         return Some((&text[..end], Some(&value[..close]), &value[close..]));
@@ -53,8 +58,12 @@ fn clef_property(clef: &mut Clef, name: &str, value: Option<&str>) -> bool {
     match (name.to_ascii_lowercase().as_str(), value) {
         ("clef", Some(value)) => clef.name = Some(value.to_owned()),
         ("middle" | "m", Some(value)) => clef.middle = Some(value.to_owned()),
-        ("transpose" | "t", Some(value)) => clef.transpose = value.trim_start_matches('+').parse().ok(),
-        ("octave", Some(value)) => clef.octave = value.trim_start_matches('+').parse::<i8>().ok().map(|o| o.clamp(-9, 9)),
+        ("transpose" | "t", Some(value)) => {
+            clef.transpose = value.trim_start_matches('+').parse().ok()
+        }
+        ("octave", Some(value)) => {
+            clef.octave = value.trim_start_matches('+').parse::<i8>().ok().map(|o| o.clamp(-9, 9))
+        }
         ("stafflines", Some(value)) => clef.staff_lines = value.parse().ok(),
         (_, None) if is_clef(name) => clef.name = Some(name.to_owned()),
         _ => return false,
@@ -91,10 +100,10 @@ fn tempo(text: &str, unit: Length) -> Option<Tempo> {
         }
     }
     let figures = |rest: &mut &str| -> Option<f64> {
-        let trimmed = rest.trim_start().trim_start_matches(|c: char| c.is_alphabetic() || c == '.' || c == ' ');
-        let end = trimmed
-            .find(|c: char| !c.is_ascii_digit() && c != '.')
-            .unwrap_or(trimmed.len());
+        let trimmed = rest
+            .trim_start()
+            .trim_start_matches(|c: char| c.is_alphabetic() || c == '.' || c == ' ');
+        let end = trimmed.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(trimmed.len());
         let value: f64 = trimmed[..end].parse().ok()?;
         *rest = trimmed[end..].trim_start();
         (value > 0.0 && value < 100_000.0).then_some(value)
@@ -147,13 +156,7 @@ impl Reader<'_> {
         let span = start..start + 2 + text.trim_end().len();
         let text = self.keep(text.trim(), start);
         let change = self.change(letter, &text, &span);
-        Field {
-            span,
-            letter,
-            text,
-            inline,
-            change,
-        }
+        Field { span, letter, text, inline, change }
     }
 
     fn change(&mut self, letter: char, text: &str, span: &Range<usize>) -> Change {
@@ -176,7 +179,9 @@ impl Reader<'_> {
                     Change::Nothing
                 }
             },
-            'L' => match length(text.split_whitespace().next().unwrap_or_default()).or_else(|| length(text)) {
+            'L' => match length(text.split_whitespace().next().unwrap_or_default())
+                .or_else(|| length(text))
+            {
                 Some(unit) => Change::Unit(unit),
                 None => {
                     self.find(
@@ -293,7 +298,8 @@ impl Reader<'_> {
         }
         if letter == b'X' {
             self.tune.reference = field.text.parse().unwrap_or_else(|_| {
-                let digits: String = field.text.chars().take_while(char::is_ascii_digit).take(9).collect();
+                let digits: String =
+                    field.text.chars().take_while(char::is_ascii_digit).take(9).collect();
                 digits.parse().unwrap_or(0)
             });
             if self.tune.reference == 0 {
@@ -382,30 +388,25 @@ impl Reader<'_> {
     pub(super) fn directive(&mut self, start: usize, end: usize) {
         let text = self.text[start + 2..end].trim();
         let first = text.split_whitespace().next().unwrap_or_default();
-        if matches!(first, "begintext" | "beginps" | "beginsvg" | "beginml" | "beginjs" | "begincss") {
+        if matches!(
+            first,
+            "begintext" | "beginps" | "beginsvg" | "beginml" | "beginjs" | "begincss"
+        ) {
             self.block_end = Some(format!("end{}", &first[5..]));
         }
         if self.place == Place::Between {
             return;
         }
-        let text = if first == "MIDI" {
-            without_comment(text).trim()
-        } else {
-            text
-        };
+        let text = if first == "MIDI" { without_comment(text).trim() } else { text };
         let text = self.keep(text, start);
         let change = match text.strip_prefix("MIDI") {
-            Some(midi) if midi.starts_with(|c: char| c.is_whitespace()) => Change::Midi(midi_words(midi)),
+            Some(midi) if midi.starts_with(|c: char| c.is_whitespace()) => {
+                Change::Midi(midi_words(midi))
+            }
             _ => Change::Nothing,
         };
         let span = start..end;
-        let field = Field {
-            span: span.clone(),
-            letter: '%',
-            text,
-            inline: false,
-            change,
-        };
+        let field = Field { span: span.clone(), letter: '%', text, inline: false, change };
         self.instruction(&field.text);
         match self.place {
             Place::FileHeader if self.file_header.len() < 1024 => self.file_header.push(field),
@@ -472,7 +473,8 @@ impl Reader<'_> {
         let definition = text.split_once('=').and_then(|(letter, value)| {
             let letter = letter.trim();
             let first = letter.chars().next()?;
-            (letter.len() == 1 && (first == '~' || first.is_ascii_alphabetic())).then_some((first, value.trim()))
+            (letter.len() == 1 && (first == '~' || first.is_ascii_alphabetic()))
+                .then_some((first, value.trim()))
         });
         let Some((letter, value)) = definition else {
             self.find(
@@ -494,7 +496,11 @@ impl Reader<'_> {
     fn define_macro(&mut self, text: &str) {
         if let Some((target, value)) = text.split_once('=') {
             let (target, value) = (target.trim(), value.trim());
-            if !target.is_empty() && target.len() <= 32 && value.len() <= 256 && self.macros.len() < 64 {
+            if !target.is_empty()
+                && target.len() <= 32
+                && value.len() <= 256
+                && self.macros.len() < 64
+            {
                 self.macros.push((target.to_owned(), value.to_owned()));
             }
         }
@@ -516,16 +522,15 @@ impl Reader<'_> {
                     self.find(
                         Severity::Error,
                         span.clone(),
-                        format!("more than {MOST_VOICES} voices; this one goes on in the voice before"),
+                        format!(
+                            "more than {MOST_VOICES} voices; this one goes on in the voice before"
+                        ),
                         "",
                     );
                     return;
                 }
                 let id: String = id.chars().take(64).collect();
-                self.tune.voices.push(Voice {
-                    id: id.clone(),
-                    ..Voice::default()
-                });
+                self.tune.voices.push(Voice { id: id.clone(), ..Voice::default() });
                 self.voice_ids.insert(id, self.tune.voices.len() - 1);
                 self.tune.voices.len() - 1
             }
@@ -551,4 +556,3 @@ impl Reader<'_> {
 fn short(text: &str) -> String {
     text.chars().take(24).collect()
 }
-

@@ -7,15 +7,102 @@ use std::ops::Range;
 
 /// Decorations that the standard names (§4.14), with the old and short names that files use.
 const DECORATIONS: &[&str] = &[
-    "trill", "trill(", "trill)", "lowermordent", "uppermordent", "mordent", "pralltriller", "roll", "turn",
-    "turnx", "invertedturn", "invertedturnx", "arpeggio", ">", "accent", "emphasis", "fermata",
-    "invertedfermata", "tenuto", "0", "1", "2", "3", "4", "5", "+", "plus", "snap", "slide", "wedge",
-    "upbow", "downbow", "open", "thumb", "breath", "pppp", "ppp", "pp", "p", "mp", "mf", "f", "ff", "fff",
-    "ffff", "sfz", "sf", "fp", "crescendo(", "<(", "crescendo)", "<)", "diminuendo(", ">(", "diminuendo)",
-    ">)", "segno", "coda", "D.S.", "D.C.", "dacoda", "dacapo", "fine", "shortphrase", "mediumphrase",
-    "longphrase", "staccato", "8va(", "8va)", "8vb(", "8vb)", "15ma(", "15ma)", "dot", "stemless",
-    "Segno", "Coda", "D.S.alfine", "D.C.alfine", "D.S.alcoda", "D.C.alcoda", "ped", "ped-up", "rfz", "cresc",
-    "dim", "editorial", "courtesy", "marcato", "^", "/", "//", "///", "beambr1", "beambr2", "xstem",
+    "trill",
+    "trill(",
+    "trill)",
+    "lowermordent",
+    "uppermordent",
+    "mordent",
+    "pralltriller",
+    "roll",
+    "turn",
+    "turnx",
+    "invertedturn",
+    "invertedturnx",
+    "arpeggio",
+    ">",
+    "accent",
+    "emphasis",
+    "fermata",
+    "invertedfermata",
+    "tenuto",
+    "0",
+    "1",
+    "2",
+    "3",
+    "4",
+    "5",
+    "+",
+    "plus",
+    "snap",
+    "slide",
+    "wedge",
+    "upbow",
+    "downbow",
+    "open",
+    "thumb",
+    "breath",
+    "pppp",
+    "ppp",
+    "pp",
+    "p",
+    "mp",
+    "mf",
+    "f",
+    "ff",
+    "fff",
+    "ffff",
+    "sfz",
+    "sf",
+    "fp",
+    "crescendo(",
+    "<(",
+    "crescendo)",
+    "<)",
+    "diminuendo(",
+    ">(",
+    "diminuendo)",
+    ">)",
+    "segno",
+    "coda",
+    "D.S.",
+    "D.C.",
+    "dacoda",
+    "dacapo",
+    "fine",
+    "shortphrase",
+    "mediumphrase",
+    "longphrase",
+    "staccato",
+    "8va(",
+    "8va)",
+    "8vb(",
+    "8vb)",
+    "15ma(",
+    "15ma)",
+    "dot",
+    "stemless",
+    "Segno",
+    "Coda",
+    "D.S.alfine",
+    "D.C.alfine",
+    "D.S.alcoda",
+    "D.C.alcoda",
+    "ped",
+    "ped-up",
+    "rfz",
+    "cresc",
+    "dim",
+    "editorial",
+    "courtesy",
+    "marcato",
+    "^",
+    "/",
+    "//",
+    "///",
+    "beambr1",
+    "beambr2",
+    "xstem",
 ];
 
 /// What a letter stands for where U: has not said otherwise (§4.14, §4.16).
@@ -120,7 +207,9 @@ impl Reader<'_> {
     /// What was waiting for this element, and where the element starts with it.
     fn take_pending(&mut self, start: usize) -> (Option<Box<Attached>>, usize) {
         match self.pending_start.take() {
-            Some(earlier) => (Some(Box::new(std::mem::take(&mut self.pending))), earlier.min(start)),
+            Some(earlier) => {
+                (Some(Box::new(std::mem::take(&mut self.pending))), earlier.min(start))
+            }
             None => (None, start),
         }
     }
@@ -170,14 +259,7 @@ impl Reader<'_> {
                     );
                     bars = MOST_BARS_REST;
                 }
-                self.emit(
-                    start,
-                    line.at,
-                    ElementKind::BarsRest {
-                        bars,
-                        invisible: byte == b'X',
-                    },
-                );
+                self.emit(start, line.at, ElementKind::BarsRest { bars, invisible: byte == b'X' });
             }
             b'y' => {
                 line.at += 1;
@@ -262,7 +344,9 @@ impl Reader<'_> {
         let mut first = true;
         // One finding for a run of what can't be read.
         while let Some(c) = line.rest().chars().next() {
-            let readable = c.is_ascii_alphabetic() || c.is_whitespace() || "|[](){}\"!+-<>.&$:^_=~`\\".contains(c);
+            let readable = c.is_ascii_alphabetic()
+                || c.is_whitespace()
+                || "|[](){}\"!+-<>.&$:^_=~`\\".contains(c);
             if !first && (readable || line.at - start > 200) {
                 break;
             }
@@ -308,7 +392,10 @@ impl Reader<'_> {
             },
         };
         // U: may stand for an annotation, too: U: k = "^text".
-        if let Some(text) = name.strip_prefix(['^', '_', '<', '>', '@']).filter(|text| !text.is_empty() && !DECORATIONS.contains(&name.as_str())) {
+        if let Some(text) = name
+            .strip_prefix(['^', '_', '<', '>', '@'])
+            .filter(|text| !text.is_empty() && !DECORATIONS.contains(&name.as_str()))
+        {
             let annotation = Annotation {
                 place: place_of(name.as_bytes()[0]).unwrap_or(AnnotationPlace::Above),
                 text: text.to_owned(),
@@ -317,17 +404,15 @@ impl Reader<'_> {
             return;
         }
         self.attach(start, |attached| {
-            attached.decorations.push(Decoration {
-                name,
-                letter: Some(letter),
-            });
+            attached.decorations.push(Decoration { name, letter: Some(letter) });
         });
     }
 
     /// Adds to what waits for the next note, as far as there is room.
     fn attach(&mut self, start: usize, add: impl FnOnce(&mut Attached)) {
         let pending = &self.pending;
-        if pending.decorations.len() + pending.annotations.len() + pending.chord_symbols.len() >= 64 {
+        if pending.decorations.len() + pending.annotations.len() + pending.chord_symbols.len() >= 64
+        {
             self.find(
                 Severity::Warning,
                 start..start + 1,
@@ -346,14 +431,11 @@ impl Reader<'_> {
         line.at += 1;
         let text_start = line.at;
         let mut escaped = false;
-        let close = line
-            .rest()
-            .bytes()
-            .position(|byte| {
-                let closes = byte == b'"' && !escaped;
-                escaped = byte == b'\\' && !escaped;
-                closes
-            });
+        let close = line.rest().bytes().position(|byte| {
+            let closes = byte == b'"' && !escaped;
+            escaped = byte == b'\\' && !escaped;
+            closes
+        });
         let text_end = match close {
             Some(length) => text_start + length,
             None => {
@@ -369,7 +451,12 @@ impl Reader<'_> {
         line.at = (text_end + 1).min(line.end);
         let text = line.text[text_start..text_end].to_owned();
         if text.len() > 512 {
-            self.find(Severity::Warning, start..line.at, "a text of more than 512 bytes on a note is left out", "");
+            self.find(
+                Severity::Warning,
+                start..line.at,
+                "a text of more than 512 bytes on a note is left out",
+                "",
+            );
             return;
         }
         let bytes = text.len();
@@ -379,7 +466,9 @@ impl Reader<'_> {
         match text.bytes().next().and_then(place_of) {
             Some(place) => {
                 let text = text[1..].to_owned();
-                self.attach(start, |attached| attached.annotations.push(Annotation { place, text }));
+                self.attach(start, |attached| {
+                    attached.annotations.push(Annotation { place, text })
+                });
             }
             None => self.attach(start, |attached| attached.chord_symbols.push(text)),
         }
@@ -396,9 +485,7 @@ impl Reader<'_> {
             let name = &inner[..close];
             let known = DECORATIONS.contains(&name);
             let word = !name.is_empty()
-                && name
-                    .chars()
-                    .all(|c| c.is_alphanumeric() || "()<>.+-_~^/':; ".contains(c));
+                && name.chars().all(|c| c.is_alphanumeric() || "()<>.+-_~^/':; ".contains(c));
             // `!` twice on a line may be two line breaks: what stands between then looks like music.
             if known || (word && (name.len() < 24 && !looks_like_music(name))) {
                 line.at += close + 2;
@@ -407,12 +494,16 @@ impl Reader<'_> {
                     self.find(
                         Severity::Note,
                         span,
-                        format!("the decoration `!{name}!` is not one of the standard's; it is kept"),
+                        format!(
+                            "the decoration `!{name}!` is not one of the standard's; it is kept"
+                        ),
                         "",
                     );
                 }
                 let name = name.to_owned();
-                self.attach(start, |attached| attached.decorations.push(Decoration { name, letter: None }));
+                self.attach(start, |attached| {
+                    attached.decorations.push(Decoration { name, letter: None })
+                });
                 return;
             }
         }
@@ -433,7 +524,9 @@ impl Reader<'_> {
         if DECORATIONS.contains(&name) {
             let name = name.to_owned();
             line.at += close + 2;
-            self.attach(start, |attached| attached.decorations.push(Decoration { name, letter: None }));
+            self.attach(start, |attached| {
+                attached.decorations.push(Decoration { name, letter: None })
+            });
         } else if looks_like_music(name) && !name.contains(['|', '"', '[', ']']) {
             line.at += 1;
             self.find(
@@ -526,23 +619,13 @@ impl Reader<'_> {
         };
         line.at += 1;
         if line.take(mark) {
-            return Some(if sign > 0 {
-                Accidental::DoubleSharp
-            } else {
-                Accidental::DoubleFlat
-            });
+            return Some(if sign > 0 { Accidental::DoubleSharp } else { Accidental::DoubleFlat });
         }
         if matches!(line.peek(), Some(b'0'..=b'9' | b'/')) {
             let upper = line.number().unwrap_or(1).clamp(1, 12) as i8;
-            let lower = if line.take(b'/') {
-                line.number().unwrap_or(2).clamp(1, 100) as u8
-            } else {
-                1
-            };
-            return Some(Accidental::Microtone {
-                numerator: sign * upper,
-                denominator: lower,
-            });
+            let lower =
+                if line.take(b'/') { line.number().unwrap_or(2).clamp(1, 100) as u8 } else { 1 };
+            return Some(Accidental::Microtone { numerator: sign * upper, denominator: lower });
         }
         Some(if sign > 0 { Accidental::Sharp } else { Accidental::Flat })
     }
@@ -576,11 +659,7 @@ impl Reader<'_> {
         }
         let length = self.length(line);
         Some(Note {
-            pitch: Pitch {
-                step,
-                octave,
-                accidental,
-            },
+            pitch: Pitch { step, octave, accidental },
             length,
             tie: None,
             alteration: 0,
@@ -671,7 +750,12 @@ impl Reader<'_> {
                 _ => {
                     line.at += line.rest().chars().next().map_or(1, char::len_utf8);
                     let span = self.macro_span.clone().unwrap_or(at..line.at);
-                    self.find(Severity::Error, span, "a sign that has no place in a chord is left out", "");
+                    self.find(
+                        Severity::Error,
+                        span,
+                        "a sign that has no place in a chord is left out",
+                        "",
+                    );
                 }
             }
         }
@@ -702,7 +786,9 @@ impl Reader<'_> {
                     rest.length = rest.length * length;
                     self.emit(start, line.at, ElementKind::Rest(rest));
                 }
-                None if closed => self.find(Severity::Error, span, "an empty chord is left out", ""),
+                None if closed => {
+                    self.find(Severity::Error, span, "an empty chord is left out", "")
+                }
                 None => {}
             }
             return;
@@ -710,13 +796,7 @@ impl Reader<'_> {
         self.emit(
             start,
             line.at,
-            ElementKind::Chord(Chord {
-                notes,
-                length,
-                tie: None,
-                value: length,
-                duration: length,
-            }),
+            ElementKind::Chord(Chord { notes, length, tie: None, value: length, duration: length }),
         );
         for _ in 0..slur_ends {
             self.push(None, start..line.at, ElementKind::SlurEnd);
@@ -726,10 +806,7 @@ impl Reader<'_> {
     fn grace(&mut self, line: &mut Line) {
         let start = line.at;
         line.at += 1;
-        let mut grace = Grace {
-            acciaccatura: line.take(b'/'),
-            notes: Vec::new(),
-        };
+        let mut grace = Grace { acciaccatura: line.take(b'/'), notes: Vec::new() };
         let mut closed = false;
         let mut cut = false;
         while let Some(byte) = line.peek() {
@@ -772,7 +849,18 @@ impl Reader<'_> {
                 }
                 b'|' | b'{' => break,
                 // Slurs, ties, spaces, broken rhythm and decorations of grace notes: read over.
-                b' ' | b'\t' | b'(' | b')' | b'-' | b'>' | b'<' | b'.' | b'~' | b'H'..=b'W' | b'h'..=b'w' | b'`' => {
+                b' '
+                | b'\t'
+                | b'('
+                | b')'
+                | b'-'
+                | b'>'
+                | b'<'
+                | b'.'
+                | b'~'
+                | b'H'..=b'W'
+                | b'h'..=b'w'
+                | b'`' => {
                     line.at += 1;
                 }
                 b'!' => {
@@ -782,7 +870,12 @@ impl Reader<'_> {
                 _ => {
                     line.at += line.rest().chars().next().map_or(1, char::len_utf8);
                     let span = self.macro_span.clone().unwrap_or(at..line.at);
-                    self.find(Severity::Error, span, "a sign that has no place in grace notes is left out", "");
+                    self.find(
+                        Severity::Error,
+                        span,
+                        "a sign that has no place in grace notes is left out",
+                        "",
+                    );
                 }
             }
         }
@@ -852,15 +945,7 @@ impl Reader<'_> {
             );
             return;
         }
-        self.push(
-            None,
-            span,
-            ElementKind::Tuplet {
-                p: p as u16,
-                q: q as u16,
-                r: r as u16,
-            },
-        );
+        self.push(None, span, ElementKind::Tuplet { p: p as u16, q: q as u16, r: r as u16 });
     }
 
     fn voice_metre_is_compound(&self) -> bool {
@@ -921,10 +1006,20 @@ impl Reader<'_> {
             if matches!(line.ahead(spaces), Some(b'|')) && spaces > 0 {
                 line.at += spaces;
                 while line.take(b'|') {}
-                self.find(Severity::Warning, span, "a space inside a bar line", "write it without the space");
+                self.find(
+                    Severity::Warning,
+                    span,
+                    "a space inside a bar line",
+                    "write it without the space",
+                );
                 before = 1;
             } else {
-                self.find(Severity::Error, span, "a colon on its own means nothing here", "write `|:` or `:|` for a repeat");
+                self.find(
+                    Severity::Error,
+                    span,
+                    "a colon on its own means nothing here",
+                    "write `|:` or `:|` for a repeat",
+                );
                 return;
             }
         }
@@ -945,15 +1040,7 @@ impl Reader<'_> {
         } else {
             BarLine::Thin
         };
-        self.push_bar(
-            start,
-            line.at,
-            Bar {
-                line: bar_line,
-                repeat_end,
-                repeat_start,
-            },
-        );
+        self.push_bar(start, line.at, Bar { line: bar_line, repeat_end, repeat_start });
         // `|1`, `:|2`: the ending right after the line (§4.9); spaces before the figure are common.
         if matches!(line.peek(), Some(b'0'..=b'9')) {
             let at = line.at;
@@ -996,16 +1083,27 @@ impl Reader<'_> {
             } else {
                 cut = true;
             }
-            if matches!(line.peek(), Some(b',' | b'.')) && matches!(line.ahead(1), Some(b'0'..=b'9')) {
+            if matches!(line.peek(), Some(b',' | b'.'))
+                && matches!(line.ahead(1), Some(b'0'..=b'9'))
+            {
                 line.at += 1;
-            } else if line.peek() == Some(b',') && line.ahead(1) == Some(b' ') && matches!(line.ahead(2), Some(b'0'..=b'9')) {
+            } else if line.peek() == Some(b',')
+                && line.ahead(1) == Some(b' ')
+                && matches!(line.ahead(2), Some(b'0'..=b'9'))
+            {
                 line.at += 2;
             } else {
                 break;
             }
         }
-        if matches!(line.peek(), Some(b'.' | b':')) && line.ahead(1) != Some(b'|') && line.peek() != Some(b':') {
-            line.at += usize::from(!matches!(line.ahead(1), Some(b'A'..=b'G' | b'a'..=b'g' | b'^' | b'_' | b'=')));
+        if matches!(line.peek(), Some(b'.' | b':'))
+            && line.ahead(1) != Some(b'|')
+            && line.peek() != Some(b':')
+        {
+            line.at += usize::from(!matches!(
+                line.ahead(1),
+                Some(b'A'..=b'G' | b'a'..=b'g' | b'^' | b'_' | b'=')
+            ));
         }
         let span = self.macro_span.clone().unwrap_or(start..line.at);
         if cut {
@@ -1015,10 +1113,7 @@ impl Reader<'_> {
             self.push(
                 None,
                 start..line.at,
-                ElementKind::Ending(Ending {
-                    passes,
-                    text: String::new(),
-                }),
+                ElementKind::Ending(Ending { passes, text: String::new() }),
             );
         }
     }
@@ -1027,7 +1122,11 @@ impl Reader<'_> {
     fn bracket(&mut self, line: &mut Line, depth: u8) {
         let start = line.at;
         match (line.ahead(1), line.ahead(2)) {
-            (Some(letter), Some(b':')) if letter.is_ascii_alphabetic() && line.ahead(3) != Some(b'|') && line.ahead(3) != Some(b':') => {
+            (Some(letter), Some(b':'))
+                if letter.is_ascii_alphabetic()
+                    && line.ahead(3) != Some(b'|')
+                    && line.ahead(3) != Some(b':') =>
+            {
                 let close = line.rest().find(']');
                 let Some(close) = close else {
                     let span = self.macro_span.clone().unwrap_or(start..line.end);
@@ -1055,7 +1154,14 @@ impl Reader<'_> {
                 line.at += 2;
                 self.ending(line, start);
             }
-            (Some(b'"'), _) if line.rest()[2..].find('"').is_some_and(|close| !matches!(line.ahead(close + 3), Some(b'A'..=b'G' | b'a'..=b'g' | b'^' | b'_' | b'=' | b']' | b'"' | b'z'))) => {
+            (Some(b'"'), _)
+                if line.rest()[2..].find('"').is_some_and(|close| {
+                    !matches!(
+                        line.ahead(close + 3),
+                        Some(b'A'..=b'G' | b'a'..=b'g' | b'^' | b'_' | b'=' | b']' | b'"' | b'z')
+                    )
+                }) =>
+            {
                 line.at += 2;
                 let close = line.rest().find('"').unwrap_or(0);
                 let text = line.text[line.at..line.at + close].to_owned();
@@ -1077,11 +1183,7 @@ impl Reader<'_> {
                 self.push_bar(
                     start,
                     line.at,
-                    Bar {
-                        line: BarLine::Invisible,
-                        repeat_end: 0,
-                        repeat_start: 0,
-                    },
+                    Bar { line: BarLine::Invisible, repeat_end: 0, repeat_start: 0 },
                 );
             }
             _ => {
@@ -1100,7 +1202,9 @@ impl Reader<'_> {
                 // A transposing macro: `n` stands for any note, other letters for notes above and below it.
                 if let Some(note) = rest.strip_prefix(prefix) {
                     let bytes = note.as_bytes();
-                    let Some(step) = bytes.first().and_then(|&byte| Step::from_letter(char::from(byte))) else {
+                    let Some(step) =
+                        bytes.first().and_then(|&byte| Step::from_letter(char::from(byte)))
+                    else {
                         continue;
                     };
                     let mut length = 1;
@@ -1157,13 +1261,14 @@ impl Reader<'_> {
 
     /// Remembers the metre that the last field set, for tuplets' defaults.
     pub(super) fn note_metre(&mut self) {
-        let compound = self.tune.voices.get(self.voice).and_then(|voice| match &voice.elements.last()?.kind {
-            ElementKind::Field(field) => match &field.change {
-                Change::Metre(metre) => Some(metre.is_compound()),
+        let compound =
+            self.tune.voices.get(self.voice).and_then(|voice| match &voice.elements.last()?.kind {
+                ElementKind::Field(field) => match &field.change {
+                    Change::Metre(metre) => Some(metre.is_compound()),
+                    _ => None,
+                },
                 _ => None,
-            },
-            _ => None,
-        });
+            });
         if let Some(compound) = compound {
             self.voice_metres.insert(self.voice, compound);
         }
