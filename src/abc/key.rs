@@ -62,10 +62,11 @@ impl Mode {
         }
     }
 
-    /// The mode of a word by its first three letters, whatever their case; `m` is minor.
+    /// The mode of a word by its first three letters, whatever their case; `m` (`M`, too, as case
+    /// doesn't matter) is minor.
     pub fn from_word(word: &str) -> Option<Self> {
-        if word == "m" || word == "M" {
-            return Some(if word == "m" { Self::Minor } else { Self::Major });
+        if word.eq_ignore_ascii_case("m") {
+            return Some(Self::Minor);
         }
         let start: String = word.chars().take(3).collect::<String>().to_ascii_lowercase();
         if word.chars().any(|c| !c.is_ascii_alphabetic()) {
@@ -187,9 +188,6 @@ impl Key {
             // A small tonic is accepted only where no other word can be meant ("clef", "bass", "alto").
             let glued = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
             if glued > 0 {
-                if rest[glued..].starts_with('=') {
-                    return None;
-                }
                 if rest[..glued].eq_ignore_ascii_case("exp") {
                     key.explicit = true;
                 } else if let Some(mode) = Mode::from_word(&rest[..glued]) {
@@ -311,7 +309,7 @@ mod tests {
             (["Dmix", "D Mixolydian", "DMIX", "D mixolydian"], 1),
             (["Am", "A min", "Aminor", "A Minor"], 0),
             (["F#m", "F# minor", "F#min", "F#Min"], 3),
-            (["Bb", "Bbmaj", "Bb Major", "BbM"], -2),
+            (["Bb", "Bbmaj", "Bb Major", "BbMajor"], -2),
         ] {
             for text in texts {
                 assert_eq!(text.parse::<Key>().unwrap().fifths(), fifths, "{text}");

@@ -53,10 +53,9 @@ impl Metre {
         self.beats.iter().map(|&beat| u32::from(beat)).sum()
     }
 
-    /// Whether beats divide by three: 6/8, 9/8, 12/4, … (and 3/8, as tuplets' defaults take it, §4.13).
+    /// Whether beats divide by three: 6/8, 9/8, 12/8, 6/4, … (what tuplets' defaults ask for, §4.13).
     pub fn is_compound(&self) -> bool {
-        self.unit > 0
-            && matches!(self.beats[..], [beats] if beats % 3 == 0 && (beats > 3 || self.unit >= 8))
+        self.unit > 0 && matches!(self.beats[..], [beats] if beats % 3 == 0 && beats > 3)
     }
 
     /// The unit note length where there is no L:, in whole notes: a sixteenth where the metre is less than

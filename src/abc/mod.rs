@@ -3,6 +3,7 @@
 //! [`read`](read()) makes a [`Tunebook`] of text, [`perform`] a [`Performance`] (notes in ticks) of a
 //! [`Tune`]. Two things are called note: [`model::Note`] is written, [`performance::Note`] is played.
 
+mod accompaniment;
 mod key;
 mod length;
 mod metre;
@@ -11,6 +12,7 @@ pub mod performance;
 mod read;
 mod resolve;
 mod transpose;
+mod unfold;
 mod write;
 
 pub use key::{Bagpipe, Key, KeyError, Mode};

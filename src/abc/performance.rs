@@ -1,8 +1,12 @@
 //! Core: a tune as it is played: notes in ticks, repeats and parts unfolded.
 
-use super::Tune;
-use super::{Finding, Key};
+use super::accompaniment::{self, ChordNotes, Pattern, Sound};
+use super::model::{Change, Element, ElementKind, Finding, Grace, Severity};
+use super::unfold::unfold;
+use super::{Key, Length, Tune};
+use std::collections::HashMap;
 use std::ops::Range;
+use std::rc::Rc;
 
 /// Ticks in a quarter note, as abc2midi has.
 pub const PPQ: u32 = 480;
@@ -11,7 +15,7 @@ pub const PPQ: u32 = 480;
 pub const MOST_TICKS: u32 = 1 << 27;
 
 /// The most notes a performance may have; the rest is cut and said in its findings.
-pub const MOST_NOTES: usize = 1 << 20;
+pub const MOST_NOTES: usize = 1 << 18;
 
 /// What is played beside the written notes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,6 +153,993 @@ pub struct ChordStart {
 ///
 /// Takes time linear in the length of what is played, which [`MOST_NOTES`] and [`MOST_TICKS`] bound.
 pub fn perform(tune: &Tune, options: &PerformOptions) -> Performance {
-    let _ = options;
-    Performance { title: tune.title().to_owned(), ..Performance::default() }
+    let mut performance = Performance { title: tune.title().to_owned(), ..Performance::default() };
+    let mut channels = Channels::new(tune.voices.len());
+    let has_chords = options.accompaniment
+        && tune.voices.iter().any(|voice| {
+            voice.elements.iter().any(|element| {
+                element.attached.as_ref().is_some_and(|attached| !attached.chord_symbols.is_empty())
+            })
+        });
+    let accompaniment = if has_chords { (channels.take(), channels.take()) } else { (0, 0) };
+    performance.tempos.push(Tempo {
+        start: 0,
+        microseconds_per_quarter: tune
+            .tempo
+            .as_ref()
+            .and_then(microseconds_per_quarter)
+            .unwrap_or(500_000),
+    });
+    performance.keys.push(KeyStart { start: 0, key: tune.key.clone() });
+    if let Some(metre) = metre_at(0, &tune.metre) {
+        performance.metres.push(metre);
+    }
+    let mut findings = Vec::new();
+    for (index, voice) in tune.voices.iter().enumerate() {
+        // Every voice finds the same fault in the order of parts; it is said once.
+        let mut of_voice = Vec::new();
+        let order = unfold(&voice.elements, tune.parts.as_ref(), &mut of_voice);
+        let mut player =
+            Player::new(tune, index, options, &mut performance, &mut channels, accompaniment);
+        player.play(&order);
+        player.finish();
+        of_voice.append(&mut performance.findings);
+        for finding in of_voice {
+            if !findings.contains(&finding) && findings.len() < 64 {
+                findings.push(finding);
+            }
+        }
+    }
+    performance.findings = findings;
+    performance.notes.sort_by_key(|note| (note.start, note.channel, note.key));
+    performance.tempos.sort_by_key(|tempo| tempo.start);
+    performance.tempos.dedup_by(|later, earlier| {
+        // The last one at a time holds.
+        let same = later.start == earlier.start;
+        if same {
+            *earlier = *later;
+        }
+        same || later.microseconds_per_quarter == earlier.microseconds_per_quarter
+    });
+    performance.programs.sort_by_key(|program| program.start);
+    performance
+}
+
+fn microseconds_per_quarter(tempo: &super::Tempo) -> Option<u32> {
+    let quarters = tempo.quarters_per_minute()?;
+    // MIDI has 24 bits for it.
+    Some((60_000_000.0 / quarters).round().clamp(1.0, 16_777_215.0) as u32)
+}
+
+fn metre_at(start: u32, metre: &super::Metre) -> Option<Metre> {
+    metre.bar().map(|_| Metre {
+        start,
+        numerator: metre.numerator().min(u32::from(u16::MAX)) as u16,
+        denominator: metre.unit,
+    })
+}
+
+/// MIDI channels given out in order, the drums' left out.
+struct Channels {
+    next: usize,
+}
+
+impl Channels {
+    fn new(voices: usize) -> Self {
+        Self { next: voices }
+    }
+
+    fn nth(index: usize) -> u8 {
+        let channel = index % 15;
+        (channel + usize::from(channel >= 9)) as u8
+    }
+
+    fn take(&mut self) -> u8 {
+        self.next += 1;
+        Self::nth(self.next - 1)
+    }
+}
+
+/// Exact time since the start: whole ticks and a fraction of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Clock {
+    ticks: u64,
+    /// Of a tick; below the denominator.
+    numerator: u64,
+    denominator: u64,
+}
+
+impl Clock {
+    const START: Self = Self { ticks: 0, numerator: 0, denominator: 1 };
+
+    /// Moves on by a length in whole notes, so many times.
+    fn advance(&mut self, length: Length, times: u32) {
+        let lower = u64::from(length.denominator());
+        let total = u128::from(length.numerator()) * u128::from(4 * PPQ) * u128::from(times);
+        self.ticks =
+            self.ticks.saturating_add(u64::try_from(total / u128::from(lower)).unwrap_or(u64::MAX));
+        let rest = (total % u128::from(lower)) as u64;
+        if rest == 0 {
+            return;
+        }
+        let numerator = u128::from(self.numerator) * u128::from(lower)
+            + u128::from(rest) * u128::from(self.denominator);
+        let denominator = u128::from(self.denominator) * u128::from(lower);
+        let (mut a, mut b) = (numerator, denominator);
+        while b != 0 {
+            (a, b) = (b, a % b);
+        }
+        let (numerator, denominator) = (numerator / a, denominator / a);
+        self.ticks = self.ticks.saturating_add((numerator / denominator) as u64);
+        let numerator = numerator % denominator;
+        if denominator > u128::from(u32::MAX) {
+            // Finer than can be kept: the part of a tick is dropped.
+            (self.numerator, self.denominator) = (0, 1);
+        } else {
+            (self.numerator, self.denominator) = (numerator as u64, denominator as u64);
+        }
+    }
+
+    fn whole(self) -> u32 {
+        self.ticks.min(u64::from(u32::MAX)) as u32
+    }
+}
+
+/// A note that a tie keeps sounding.
+#[derive(Clone, Copy)]
+struct Held {
+    key: u8,
+    /// Its index among the notes.
+    note: usize,
+    /// How long it lasts so far, in whole notes.
+    length: Length,
+    /// When it would end.
+    end: Clock,
+}
+
+/// How loud notes are: on the first of a bar, on strong beats, elsewhere (abc2midi's `%%MIDI beat`).
+#[derive(Clone, Copy)]
+struct Beat {
+    first: u8,
+    strong: u8,
+    weak: u8,
+    /// Strong beats come every so many of the metre's notes; 0 for the metre's own.
+    every: u32,
+    accents: bool,
+}
+
+/// One voice being played.
+struct Player<'a> {
+    tune: &'a Tune,
+    index: usize,
+    options: &'a PerformOptions,
+    performance: &'a mut Performance,
+    channels: &'a mut Channels,
+    clock: Clock,
+    /// Starts of the last bars, the newest last, for overlays.
+    bar_starts: Vec<Clock>,
+    /// The latest end of the overlaid layers of this bar.
+    layers_end: Clock,
+    layer: usize,
+    layer_channels: Vec<u8>,
+    /// Notes held by ties, for each layer.
+    held: Vec<Vec<Held>>,
+    channel: u8,
+    metre: super::Metre,
+    key: Key,
+    /// Semitones by clef, transpose= and octave=, and by `%%MIDI transpose`.
+    clef_transpose: i16,
+    midi_transpose: i16,
+    beat: Beat,
+    loudness_step: i16,
+    /// Grace notes last the unit note length over this.
+    grace_divider: u32,
+    unit: Length,
+    bar_open: bool,
+    // The accompaniment.
+    gchord_on: bool,
+    pattern: Option<Rc<Pattern>>,
+    gchord_bars: u32,
+    sound: Sound,
+    accompaniment: (u8, u8),
+    programs: (u8, u8),
+    chord_names: HashMap<String, Vec<i8>>,
+    chord_bars: Vec<accompaniment::Bar>,
+    chord_changes: Vec<accompaniment::Change>,
+}
+
+impl<'a> Player<'a> {
+    fn new(
+        tune: &'a Tune,
+        index: usize,
+        options: &'a PerformOptions,
+        performance: &'a mut Performance,
+        channels: &'a mut Channels,
+        accompaniment: (u8, u8),
+    ) -> Self {
+        let mut player = Self {
+            tune,
+            index,
+            options,
+            performance,
+            channels,
+            clock: Clock::START,
+            bar_starts: vec![Clock::START],
+            layers_end: Clock::START,
+            layer: 0,
+            layer_channels: Vec::new(),
+            held: vec![Vec::new()],
+            channel: Channels::nth(index),
+            metre: tune.metre.clone(),
+            key: tune.key.clone(),
+            clef_transpose: 0,
+            midi_transpose: 0,
+            beat: Beat { first: 105, strong: 95, weak: 80, every: 0, accents: true },
+            loudness_step: 15,
+            grace_divider: 4,
+            unit: tune.unit,
+            bar_open: false,
+            gchord_on: true,
+            pattern: None,
+            gchord_bars: 1,
+            sound: Sound {
+                chord_channel: accompaniment.0,
+                bass_channel: accompaniment.0,
+                chord_velocity: 75,
+                bass_velocity: 80,
+                chord_octave: 0,
+                bass_octave: 0,
+                transpose: 0,
+            },
+            accompaniment,
+            programs: (0, 0),
+            chord_names: HashMap::new(),
+            chord_bars: Vec::new(),
+            chord_changes: Vec::new(),
+        };
+        let voice = &tune.voices[index];
+        let mut clef = super::Clef::default();
+        for field in tune.inherited.iter().chain(&tune.header) {
+            match &field.change {
+                Change::Midi(words) => player.midi(words),
+                Change::Key(_, of_key) => merge(&mut clef, of_key),
+                _ => {}
+            }
+        }
+        merge(&mut clef, &voice.clef);
+        player.clef_transpose = transposition(&clef);
+        if let Some(program) = voice
+            .properties
+            .iter()
+            .find(|(name, _)| name == "program")
+            .and_then(|(_, value)| value.parse().ok())
+        {
+            player.program(program);
+        }
+        player
+    }
+
+    fn play(&mut self, order: &[Range<usize>]) {
+        let elements = &self.tune.voices[self.index].elements;
+        // Metre and key in force by place, for jumps.
+        let changes: Vec<usize> = (0..elements.len())
+            .filter(|&at| matches!(&elements[at].kind, ElementKind::Field(field) if matches!(field.change, Change::Metre(_) | Change::Key(Some(_), _) | Change::Unit(_))))
+            .collect();
+        let mut expected = 0;
+        for range in order {
+            if range.start != expected && !changes.is_empty() {
+                self.jump_to(elements, &changes, range.start);
+            }
+            expected = range.end;
+            for element in &elements[range.clone()] {
+                self.element(element);
+                if self.clock.ticks > u64::from(MOST_TICKS)
+                    || self.performance.notes.len() >= MOST_NOTES
+                {
+                    self.performance.findings.push(Finding {
+                        severity: Severity::Error,
+                        span: element.span.clone(),
+                        text: format!(
+                            "the performance is cut here: more than {MOST_TICKS} ticks or {MOST_NOTES} notes"
+                        ),
+                        hint: "repeat fewer times or split the tune".to_owned(),
+                    });
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Brings back the metre and the key that hold at a place, as a jump goes there.
+    fn jump_to(&mut self, elements: &[Element], changes: &[usize], to: usize) {
+        let mut metre = &self.tune.metre;
+        let mut key = &self.tune.key;
+        let mut unit = self.tune.unit;
+        let before = changes.partition_point(|&at| at < to);
+        // The last of each kind; the list is short in any tune that is one.
+        let (mut metre_found, mut key_found, mut unit_found) = (false, false, false);
+        for &at in changes[..before].iter().rev().take(4096) {
+            if let ElementKind::Field(field) = &elements[at].kind {
+                match &field.change {
+                    Change::Metre(new) if !metre_found => (metre, metre_found) = (new, true),
+                    Change::Key(Some(new), _) if !key_found => (key, key_found) = (new, true),
+                    Change::Unit(new) if !unit_found => (unit, unit_found) = (*new, true),
+                    _ => {}
+                }
+            }
+            if metre_found && key_found && unit_found {
+                break;
+            }
+        }
+        let (metre, key) = (metre.clone(), key.clone());
+        self.unit = unit;
+        self.set_metre(&metre);
+        self.set_key(&key);
+    }
+
+    fn set_metre(&mut self, metre: &super::Metre) {
+        if *metre == self.metre {
+            return;
+        }
+        self.metre = metre.clone();
+        if self.index == 0
+            && let Some(metre) = metre_at(self.clock.whole(), metre)
+        {
+            self.performance.metres.push(metre);
+        }
+        if let Some(bar) = self.chord_bars.last_mut().filter(|_| self.bar_open)
+            && bar.start == self.clock.whole()
+        {
+            self.chord_bars.pop();
+            self.open_chord_bar();
+        }
+    }
+
+    fn set_key(&mut self, key: &Key) {
+        if *key == self.key {
+            return;
+        }
+        self.key = key.clone();
+        if self.index == 0 {
+            self.performance.keys.push(KeyStart { start: self.clock.whole(), key: key.clone() });
+        }
+    }
+
+    fn element(&mut self, element: &Element) {
+        match &element.kind {
+            ElementKind::Note(note) => {
+                self.open_bar(element);
+                let duration = self.lengthened(element, note.duration);
+                self.sound(
+                    element,
+                    std::slice::from_ref(note),
+                    note.tie.is_some(),
+                    note.duration,
+                    duration,
+                );
+            }
+            ElementKind::Chord(chord) => {
+                self.open_bar(element);
+                let duration = self.lengthened(element, chord.duration);
+                self.sound(element, &chord.notes, chord.tie.is_some(), chord.duration, duration);
+            }
+            ElementKind::Rest(rest) => {
+                self.open_bar(element);
+                self.attached_marks(element);
+                let duration = self.lengthened(element, rest.duration);
+                self.clock.advance(duration, 1);
+                self.held_mut().clear();
+            }
+            ElementKind::BarsRest { bars, .. } => {
+                self.open_bar(element);
+                self.attached_marks(element);
+                let bar = self.metre.bar().unwrap_or(Length::ONE);
+                for played in 0..*bars {
+                    if played > 0 {
+                        self.close_bar(element.span.end);
+                        self.open_bar(element);
+                    }
+                    self.clock.advance(bar, 1);
+                    if self.clock.ticks > u64::from(MOST_TICKS) {
+                        break;
+                    }
+                }
+                self.held_mut().clear();
+            }
+            ElementKind::Spacer(_) => self.attached_marks(element),
+            ElementKind::Bar(_) => {
+                self.clock = self.clock.max(self.layers_end);
+                self.close_bar(element.span.end);
+                self.layer = 0;
+                if self.bar_starts.last() != Some(&self.clock) {
+                    self.bar_starts.push(self.clock);
+                    if self.bar_starts.len() > 16 {
+                        self.bar_starts.remove(0);
+                    }
+                }
+                self.layers_end = self.clock;
+                if element.attached.is_some() {
+                    self.attached_marks(element);
+                }
+            }
+            ElementKind::Overlay { bars } => {
+                self.layers_end = self.layers_end.max(self.clock);
+                let back = usize::from(*bars).clamp(1, self.bar_starts.len());
+                self.clock = self.bar_starts[self.bar_starts.len() - back];
+                self.layer = (self.layer + 1).min(15);
+                while self.held.len() <= self.layer {
+                    self.held.push(Vec::new());
+                }
+                while self.layer_channels.len() < self.layer {
+                    let channel = self.channels.take();
+                    self.layer_channels.push(channel);
+                }
+            }
+            ElementKind::Field(field) => match &field.change {
+                Change::Metre(metre) => self.set_metre(metre),
+                Change::Unit(unit) => self.unit = *unit,
+                Change::Key(key, clef) => {
+                    if let Some(key) = key {
+                        self.set_key(key);
+                    }
+                    if *clef != super::Clef::default() {
+                        self.clef_transpose = transposition(clef);
+                    }
+                }
+                Change::Tempo(tempo) => {
+                    if let Some(microseconds_per_quarter) = microseconds_per_quarter(tempo) {
+                        self.performance
+                            .tempos
+                            .push(Tempo { start: self.clock.whole(), microseconds_per_quarter });
+                    }
+                }
+                Change::Midi(words) => self.midi(words),
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+
+    fn held_mut(&mut self) -> &mut Vec<Held> {
+        &mut self.held[self.layer]
+    }
+
+    /// A fermata holds a note for twice its length.
+    fn lengthened(&self, element: &Element, duration: Length) -> Length {
+        let fermata = self.options.decorations
+            && element.attached.as_ref().is_some_and(|attached| {
+                attached.decorations.iter().any(|decoration| decoration.name == "fermata")
+            });
+        if fermata { duration * Length::new(2, 1) } else { duration }
+    }
+
+    fn open_bar(&mut self, element: &Element) {
+        if self.bar_open || self.layer > 0 {
+            return;
+        }
+        self.bar_open = true;
+        if self.index == 0 {
+            self.performance
+                .bars
+                .push(BarStart { start: self.clock.whole(), span: element.span.clone() });
+        }
+        self.open_chord_bar();
+    }
+
+    fn open_chord_bar(&mut self) {
+        if !self.options.accompaniment {
+            return;
+        }
+        let full = self.metre.bar().map_or(4 * PPQ, Length::ticks).max(1);
+        let pattern = self.gchord_on.then(|| {
+            self.pattern.clone().unwrap_or_else(|| {
+                let (numerator, denominator) = match self.metre.bar() {
+                    Some(_) => (self.metre.numerator(), u32::from(self.metre.unit)),
+                    None => (4, 4),
+                };
+                Rc::new(Pattern::of_metre(numerator, denominator))
+            })
+        });
+        let mut sound = self.sound;
+        sound.transpose = self.midi_transpose;
+        self.chord_bars.push(accompaniment::Bar {
+            start: self.clock.whole(),
+            end: self.clock.whole(),
+            full,
+            pattern,
+            sound,
+        });
+    }
+
+    fn close_bar(&mut self, end: usize) {
+        if !self.bar_open {
+            return;
+        }
+        self.bar_open = false;
+        if self.index == 0
+            && let Some(bar) = self.performance.bars.last_mut()
+        {
+            bar.span.end = bar.span.end.max(end);
+        }
+        if let Some(bar) = self.chord_bars.last_mut() {
+            bar.end = self.clock.whole();
+        }
+    }
+
+    /// Chord symbols and dynamics that stand before an element.
+    fn attached_marks(&mut self, element: &Element) {
+        let Some(attached) = &element.attached else { return };
+        for symbol in &attached.chord_symbols {
+            let start = self.clock.whole();
+            let silent = matches!(symbol.trim(), "N.C." | "NC" | "n.c." | "N.C");
+            let chord = ChordNotes::read(symbol, &self.chord_names);
+            if chord.is_none() && !silent {
+                continue;
+            }
+            if self.index == 0 {
+                self.performance.chords.push(ChordStart {
+                    start,
+                    symbol: symbol.clone(),
+                    span: element.span.clone(),
+                });
+            }
+            if self.options.accompaniment {
+                self.chord_changes.push(accompaniment::Change {
+                    start,
+                    chord,
+                    span: element.span.clone(),
+                });
+            }
+        }
+        if self.options.decorations {
+            for decoration in &attached.decorations {
+                self.dynamics(&decoration.name);
+            }
+        }
+    }
+
+    fn dynamics(&mut self, name: &str) {
+        let (first, strong, weak) = match name {
+            "ppp" | "pppp" => (30, 20, 10),
+            "pp" => (45, 35, 20),
+            "p" => (60, 50, 35),
+            "mp" => (75, 65, 50),
+            "mf" => (90, 80, 65),
+            "f" => (105, 95, 80),
+            "ff" => (120, 110, 95),
+            "fff" | "ffff" => (127, 125, 110),
+            "crescendo(" | "<(" | "crescendo)" | "<)" => return self.louder(self.loudness_step),
+            "diminuendo(" | ">(" | "diminuendo)" | ">)" => return self.louder(-self.loudness_step),
+            _ => return,
+        };
+        (self.beat.first, self.beat.strong, self.beat.weak) = (first, strong, weak);
+    }
+
+    fn louder(&mut self, step: i16) {
+        for velocity in [&mut self.beat.first, &mut self.beat.strong, &mut self.beat.weak] {
+            *velocity = (i16::from(*velocity) + step).clamp(1, 127) as u8;
+        }
+    }
+
+    fn velocity(&self) -> u8 {
+        if !self.beat.accents {
+            return self.beat.strong;
+        }
+        let bar_start = self.bar_starts.last().map_or(0, |start| start.ticks);
+        let into = self.clock.ticks.saturating_sub(bar_start);
+        if into == 0 {
+            return self.beat.first;
+        }
+        let numerator = self.metre.numerator();
+        let every = match self.beat.every {
+            0 if numerator.is_multiple_of(3) => 3,
+            0 if numerator.is_multiple_of(2) => 2,
+            0 => numerator.max(1),
+            every => every,
+        };
+        let beat = u64::from(every) * u64::from(4 * PPQ) / u64::from(self.metre.unit.max(1));
+        if beat > 0 && into.is_multiple_of(beat) { self.beat.strong } else { self.beat.weak }
+    }
+
+    /// Plays notes that sound together; the music goes on after `duration`.
+    fn sound(
+        &mut self,
+        element: &Element,
+        notes: &[super::model::Note],
+        all_tied: bool,
+        written: Length,
+        duration: Length,
+    ) {
+        self.attached_marks(element);
+        let attached = element.attached.as_deref();
+        let decorated = |names: &[&str]| {
+            self.options.decorations
+                && attached.is_some_and(|attached| {
+                    attached
+                        .decorations
+                        .iter()
+                        .any(|decoration| names.contains(&decoration.name.as_str()))
+                })
+        };
+        let staccato = decorated(&["staccato", "dot", "wedge"]);
+        let accent = decorated(&[">", "accent", "emphasis", "sfz", "sf"]);
+        let trill = decorated(&["trill"]);
+        let roll = decorated(&["roll"]);
+        let mordent = if decorated(&["lowermordent", "mordent"]) {
+            Some(-1)
+        } else if decorated(&["uppermordent", "pralltriller"]) {
+            Some(1)
+        } else {
+            None
+        };
+        let turn = decorated(&["turn", "invertedturn"]);
+        let grace = attached
+            .and_then(|attached| attached.grace.as_ref())
+            .filter(|_| self.options.grace_notes);
+        let mut velocity = self.velocity();
+        if accent {
+            velocity = velocity.saturating_add(20).min(127);
+        }
+        let channel = if self.layer == 0 {
+            self.channel
+        } else {
+            self.layer_channels.get(self.layer - 1).copied().unwrap_or(self.channel)
+        };
+        let start = self.clock;
+        let transpose = self.clef_transpose + self.midi_transpose;
+        let stretch = if written.is_zero() { Length::ONE } else { duration / written };
+        let mut next_held: Vec<Held> = Vec::new();
+        let grace_ticks = grace.map_or(0, |grace| self.grace_time(grace, duration));
+        for (index, note) in notes.iter().enumerate() {
+            let key = (i16::from(note.pitch.octave) + 1) * 12
+                + i16::from(note.pitch.step.semitones())
+                + i16::from(note.alteration)
+                + transpose;
+            let Ok(key) = u8::try_from(key) else { continue };
+            if key > 127 {
+                continue;
+            }
+            let length = note.duration * stretch;
+            let tied = note.tie.is_some() || all_tied;
+            let mut end = start;
+            end.advance(length, 1);
+            let held = self.held[self.layer]
+                .iter()
+                .position(|held| held.key == key && held.end.ticks == start.ticks);
+            let held = match held {
+                Some(at) => {
+                    let mut held = self.held[self.layer].swap_remove(at);
+                    held.length = held.length + length;
+                    held.end = end;
+                    let long = held.length.ticks().max(1);
+                    if let Some(note) = self.performance.notes.get_mut(held.note) {
+                        note.duration = long;
+                    }
+                    held
+                }
+                None => {
+                    let ticks = length.ticks().max(1);
+                    let mut played = Note {
+                        start: start.whole(),
+                        duration: if staccato && !tied { (ticks / 2).max(1) } else { ticks },
+                        key,
+                        velocity,
+                        channel,
+                        voice: self.index as u16,
+                        accompaniment: false,
+                        span: element.span.clone(),
+                    };
+                    if index == 0 && grace_ticks > 0 {
+                        if let Some(grace) = grace {
+                            self.play_grace(
+                                grace,
+                                start.whole(),
+                                grace_ticks,
+                                velocity,
+                                channel,
+                                element,
+                            );
+                        }
+                    }
+                    if grace_ticks > 0 && ticks > grace_ticks {
+                        played.start += grace_ticks;
+                        played.duration = played.duration.saturating_sub(grace_ticks).max(1);
+                    }
+                    if !tied && notes.len() == 1 && (trill || roll || turn || mordent.is_some()) {
+                        self.ornament(played, note, trill, roll, turn, mordent);
+                    } else {
+                        let place = self.performance.notes.len();
+                        self.performance.notes.push(played);
+                        if tied {
+                            next_held.push(Held { key, note: place, length, end });
+                        }
+                        continue;
+                    }
+                    continue;
+                }
+            };
+            if tied {
+                next_held.push(held);
+            }
+        }
+        self.held[self.layer] = next_held;
+        self.clock.advance(duration, 1);
+    }
+
+    /// How many ticks grace notes take from the note after them.
+    fn grace_time(&self, grace: &Grace, duration: Length) -> u32 {
+        let each = (self.unit / Length::new(self.grace_divider.max(1), 1)).ticks().max(1);
+        let each = if grace.acciaccatura { each.min(60) } else { each };
+        let total = each.saturating_mul(grace.notes.len() as u32);
+        total.min(duration.ticks() / 2)
+    }
+
+    fn play_grace(
+        &mut self,
+        grace: &Grace,
+        start: u32,
+        ticks: u32,
+        velocity: u8,
+        channel: u8,
+        element: &Element,
+    ) {
+        let count = grace.notes.len() as u32;
+        let transpose = self.clef_transpose + self.midi_transpose;
+        for (index, chord) in grace.notes.iter().enumerate() {
+            let from = start + ticks * index as u32 / count;
+            let to = start + ticks * (index as u32 + 1) / count;
+            for note in chord {
+                let key = i16::from(note.key()) + transpose;
+                if let (Ok(key @ 0..=127), true) = (u8::try_from(key), to > from) {
+                    self.performance.notes.push(Note {
+                        start: from,
+                        duration: to - from,
+                        key,
+                        velocity,
+                        channel,
+                        voice: self.index as u16,
+                        accompaniment: false,
+                        span: element.span.clone(),
+                    });
+                }
+            }
+        }
+    }
+
+    /// Plays a trill, roll, turn or mordent in place of a note; its neighbours are the key's.
+    fn ornament(
+        &mut self,
+        note: Note,
+        written: &super::model::Note,
+        trill: bool,
+        roll: bool,
+        turn: bool,
+        mordent: Option<i8>,
+    ) {
+        let alterations = self.key.alterations();
+        let neighbour = |steps: i8| -> u8 {
+            let place =
+                i16::from(written.pitch.octave) * 7 + written.pitch.step as i16 + i16::from(steps);
+            let step = super::Step::ALL[place.rem_euclid(7) as usize];
+            let key = (place.div_euclid(7) + 1) * 12
+                + i16::from(step.semitones())
+                + i16::from(alterations[step as usize])
+                + self.clef_transpose
+                + self.midi_transpose;
+            key.clamp(0, 127) as u8
+        };
+        let (upper, lower) = (neighbour(1), neighbour(-1));
+        let short = PPQ / 8;
+        let mut keys: Vec<(u8, u32)> = Vec::new();
+        let total = note.duration;
+        if trill && total >= 2 * short {
+            let count = (total / short).min(256) & !1;
+            for index in 0..count {
+                let key = if index % 2 == 0 { upper } else { note.key };
+                keys.push((key, total * (index + 1) / count - total * index / count));
+            }
+        } else if turn && total >= 4 {
+            keys.extend([
+                (upper, total / 4),
+                (note.key, total / 4),
+                (lower, total / 4),
+                (note.key, total - total / 4 * 3),
+            ]);
+        } else if roll && total >= 5 * short {
+            // A long roll: the note, a cut above, the note, a tap below, the note.
+            let rest = total - 2 * short;
+            keys.extend([
+                (note.key, rest / 3),
+                (upper, short),
+                (note.key, rest / 3),
+                (lower, short),
+                (note.key, rest - rest / 3 * 2),
+            ]);
+        } else if roll && total >= 2 * short {
+            keys.extend([(upper, short), (note.key, total - short)]);
+        } else if let Some(direction) = mordent.filter(|_| total >= 4 * short) {
+            let other = if direction > 0 { upper } else { lower };
+            keys.extend([(note.key, short), (other, short), (note.key, total - 2 * short)]);
+        } else {
+            keys.push((note.key, total));
+        }
+        let mut start = note.start;
+        for (key, duration) in keys {
+            if duration > 0 {
+                self.performance.notes.push(Note { start, duration, key, ..note.clone() });
+                start += duration;
+            }
+        }
+    }
+
+    fn program(&mut self, program: u8) {
+        if program < 128 {
+            self.performance.programs.push(Program {
+                start: self.clock.whole(),
+                channel: self.channel,
+                program,
+            });
+        }
+    }
+
+    /// A `%%MIDI` directive, as abc2midi understands it.
+    fn midi(&mut self, words: &[String]) {
+        let word = |at: usize| words.get(at).map(String::as_str).unwrap_or_default();
+        let number = |at: usize| -> Option<i32> {
+            word(at).trim_start_matches('+').parse::<i32>().ok().map(|n| n.clamp(-1000, 1000))
+        };
+        let octave = words
+            .iter()
+            .position(|word| word == "octave")
+            .and_then(|at| number(at + 1))
+            .map_or(0, |octave| octave.clamp(-3, 3) as i8);
+        match word(0).to_ascii_lowercase().as_str() {
+            "program" => match (number(1), number(2)) {
+                (Some(channel @ 1..=16), Some(program @ 0..=127)) => {
+                    self.performance.programs.push(Program {
+                        start: self.clock.whole(),
+                        channel: (channel - 1) as u8,
+                        program: program as u8,
+                    })
+                }
+                (Some(program @ 0..=127), None) => self.program(program as u8),
+                _ => {}
+            },
+            "channel" => {
+                if let Some(channel @ 1..=16) = number(1) {
+                    self.channel = (channel - 1) as u8;
+                }
+            }
+            "transpose" => self.midi_transpose = number(1).unwrap_or(0).clamp(-127, 127) as i16,
+            "rtranspose" => {
+                let by = number(1).unwrap_or(0) as i16;
+                self.midi_transpose = (self.midi_transpose + by).clamp(-127, 127);
+            }
+            "c" => self.midi_transpose = (number(1).unwrap_or(60) - 60).clamp(-60, 67) as i16,
+            "gchord" => {
+                let pattern = Pattern::read(word(1), self.gchord_bars);
+                self.pattern = pattern.map(Rc::new);
+                self.bar_pattern_changed();
+            }
+            "gchordbars" => self.gchord_bars = number(1).unwrap_or(1).clamp(1, 64) as u32,
+            "gchordon" => {
+                self.gchord_on = true;
+                self.bar_pattern_changed();
+            }
+            "gchordoff" => {
+                self.gchord_on = false;
+                self.bar_pattern_changed();
+            }
+            "chordprog" => {
+                if let Some(program @ 0..=127) = number(1) {
+                    self.programs.0 = program as u8;
+                    self.sound.chord_octave = octave;
+                    self.accompaniment_programs();
+                }
+            }
+            "bassprog" => {
+                if let Some(program @ 0..=127) = number(1) {
+                    self.programs.1 = program as u8;
+                    self.sound.bass_octave = octave;
+                    self.accompaniment_programs();
+                }
+            }
+            "chordvol" => self.sound.chord_velocity = number(1).unwrap_or(75).clamp(0, 127) as u8,
+            "bassvol" => self.sound.bass_velocity = number(1).unwrap_or(80).clamp(0, 127) as u8,
+            "chordname" => {
+                let intervals: Vec<i8> =
+                    (2..8).filter_map(|at| number(at).map(|n| n.clamp(-48, 48) as i8)).collect();
+                if !intervals.is_empty() && self.chord_names.len() < 256 {
+                    self.chord_names.insert(word(1).to_owned(), intervals);
+                }
+            }
+            "beat" => {
+                let velocity =
+                    |at: usize, default: u8| number(at).map_or(default, |n| n.clamp(1, 127) as u8);
+                self.beat.first = velocity(1, 105);
+                self.beat.strong = velocity(2, 95);
+                self.beat.weak = velocity(3, 80);
+                self.beat.every = number(4).unwrap_or(0).clamp(0, 64) as u32;
+            }
+            "beatmod" => self.louder(number(1).unwrap_or(0) as i16),
+            "deltaloudness" => self.loudness_step = number(1).unwrap_or(15).clamp(0, 127) as i16,
+            "nobeataccents" => self.beat.accents = false,
+            "beataccents" => self.beat.accents = true,
+            "gracedivider" => self.grace_divider = number(1).unwrap_or(4).clamp(1, 64) as u32,
+            _ => {}
+        }
+    }
+
+    /// A pattern that is set before a bar's first note holds for that bar.
+    fn bar_pattern_changed(&mut self) {
+        if self.bar_open
+            && self.chord_bars.last().is_some_and(|bar| bar.start == self.clock.whole())
+        {
+            self.chord_bars.pop();
+            self.open_chord_bar();
+        }
+    }
+
+    /// Bass and chords share a channel unless their instruments differ.
+    fn accompaniment_programs(&mut self) {
+        if !self.options.accompaniment {
+            return;
+        }
+        self.sound.bass_channel = if self.programs.0 == self.programs.1 {
+            self.accompaniment.0
+        } else {
+            self.accompaniment.1
+        };
+        let start = self.clock.whole();
+        for (channel, program) in [
+            (self.sound.chord_channel, self.programs.0),
+            (self.sound.bass_channel, self.programs.1),
+        ] {
+            if self.accompaniment.0 != self.accompaniment.1 {
+                self.performance.programs.push(Program { start, channel, program });
+            }
+        }
+    }
+
+    fn finish(&mut self) {
+        self.clock = self.clock.max(self.layers_end);
+        let end =
+            self.tune.voices[self.index].elements.last().map_or(0, |element| element.span.end);
+        self.close_bar(end);
+        self.performance.end = self.performance.end.max(self.clock.whole());
+        if self.options.accompaniment && !self.chord_changes.is_empty() {
+            accompaniment::accompany(
+                &self.chord_bars,
+                &self.chord_changes,
+                self.index as u16,
+                &mut self.performance.notes,
+            );
+        }
+    }
+}
+
+/// Takes over what a later clef says.
+fn merge(clef: &mut super::Clef, later: &super::Clef) {
+    if later.name.is_some() {
+        clef.name.clone_from(&later.name);
+    }
+    clef.transpose = later.transpose.or(clef.transpose);
+    clef.octave = later.octave.or(clef.octave);
+}
+
+/// Semitones by which a clef moves what is heard (ABC 2.1 §4.6).
+fn transposition(clef: &super::Clef) -> i16 {
+    let name = clef.name.as_deref().unwrap_or_default();
+    let octave_line = if name.ends_with("-8") {
+        -12
+    } else if name.ends_with("+8") {
+        12
+    } else if name.ends_with("-15") {
+        -24
+    } else if name.ends_with("+15") {
+        24
+    } else {
+        0
+    };
+    octave_line + i16::from(clef.octave.unwrap_or(0)) * 12 + i16::from(clef.transpose.unwrap_or(0))
 }

@@ -168,11 +168,14 @@ impl Resolver<'_> {
             if let Some(attached) = &mut element.attached
                 && let Some(grace) = &mut attached.grace
             {
+                // What grace notes alter holds for them alone: they may stand before a bar line or be left out.
+                let in_bar = self.in_bar.clone();
                 for note in grace.notes.iter_mut().flatten() {
                     self.alter(note);
                     note.value = note.length * self.unit;
                     note.duration = note.value;
                 }
+                self.in_bar = in_bar;
             }
             let ratio = tuplet.as_ref().map_or(Length::ONE, |running| running.ratio);
             let timed = match &mut element.kind {
@@ -199,6 +202,10 @@ impl Resolver<'_> {
                     if let Some(first) = chord.notes.first() {
                         chord.value = first.value;
                         chord.duration = first.duration;
+                    }
+                    // The chord lasts as long as its first note (§4.17); none sounds on after it.
+                    for note in &mut chord.notes {
+                        note.duration = note.duration.min(chord.duration);
                     }
                     true
                 }
@@ -269,7 +276,7 @@ impl Resolver<'_> {
                 continue;
             }
             self.tied = std::mem::take(&mut self.tied_here);
-            let written = if tuplet.is_none() { duration(&element.kind) } else { Length::ZERO };
+            let written = duration(&element.kind);
             if let Some((marks, first, _)) = broken.take() {
                 scale(&mut before[first].kind, broken_factor(marks, self.swing));
                 scale(&mut element.kind, broken_factor(-marks, self.swing));

@@ -1,0 +1,348 @@
+//! Core: bass and chords from chord symbols (ABC 2.1 §4.18, abc2midi's `%%MIDI gchord`).
+
+use super::model::Step;
+use super::performance::{MOST_NOTES, Note};
+use std::collections::HashMap;
+use std::ops::Range;
+
+/// A chord symbol's notes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ChordNotes {
+    /// The root, 0 to 11 above C.
+    root: u8,
+    /// The bass where it is another note than the root, 0 to 11 above C.
+    bass: Option<u8>,
+    /// Semitones above the root.
+    intervals: Vec<i8>,
+}
+
+/// What chord symbols stand for: abc2midi's names and those in common use.
+const KINDS: &[(&str, &[i8])] = &[
+    ("", &[0, 4, 7]),
+    ("maj", &[0, 4, 7]),
+    ("M", &[0, 4, 7]),
+    ("m", &[0, 3, 7]),
+    ("min", &[0, 3, 7]),
+    ("-", &[0, 3, 7]),
+    ("mi", &[0, 3, 7]),
+    ("7", &[0, 4, 7, 10]),
+    ("dom7", &[0, 4, 7, 10]),
+    ("m7", &[0, 3, 7, 10]),
+    ("min7", &[0, 3, 7, 10]),
+    ("-7", &[0, 3, 7, 10]),
+    ("maj7", &[0, 4, 7, 11]),
+    ("M7", &[0, 4, 7, 11]),
+    ("mM7", &[0, 3, 7, 11]),
+    ("m(maj7)", &[0, 3, 7, 11]),
+    ("6", &[0, 4, 7, 9]),
+    ("m6", &[0, 3, 7, 9]),
+    ("min6", &[0, 3, 7, 9]),
+    ("6/9", &[0, 4, 7, 9, 14]),
+    ("69", &[0, 4, 7, 9, 14]),
+    ("9", &[0, 4, 7, 10, 14]),
+    ("m9", &[0, 3, 7, 10, 14]),
+    ("maj9", &[0, 4, 7, 11, 14]),
+    ("M9", &[0, 4, 7, 11, 14]),
+    ("add9", &[0, 4, 7, 14]),
+    ("11", &[0, 4, 7, 10, 14, 17]),
+    ("m11", &[0, 3, 7, 10, 14, 17]),
+    ("13", &[0, 4, 7, 10, 14, 21]),
+    ("7b9", &[0, 4, 7, 10, 13]),
+    ("7#9", &[0, 4, 7, 10, 15]),
+    ("7b5", &[0, 4, 6, 10]),
+    ("7#5", &[0, 4, 8, 10]),
+    ("7+", &[0, 4, 8, 10]),
+    ("m7b5", &[0, 3, 6, 10]),
+    ("dim", &[0, 3, 6]),
+    ("o", &[0, 3, 6]),
+    ("°", &[0, 3, 6]),
+    ("dim7", &[0, 3, 6, 9]),
+    ("o7", &[0, 3, 6, 9]),
+    ("°7", &[0, 3, 6, 9]),
+    ("+", &[0, 4, 8]),
+    ("aug", &[0, 4, 8]),
+    ("aug7", &[0, 4, 8, 10]),
+    ("+7", &[0, 4, 8, 10]),
+    ("sus", &[0, 5, 7]),
+    ("sus4", &[0, 5, 7]),
+    ("sus2", &[0, 2, 7]),
+    ("7sus", &[0, 5, 7, 10]),
+    ("7sus4", &[0, 5, 7, 10]),
+    ("5", &[0, 7]),
+];
+
+/// The root's letter and accidental at the start of a text, and what follows.
+fn root(text: &str) -> Option<(u8, &str)> {
+    let letter = text.chars().next()?;
+    let step = Step::from_letter(letter)?;
+    let rest = &text[1..];
+    let (accidental, rest) = if let Some(rest) = rest.strip_prefix(['#', '♯']) {
+        (1, rest)
+    } else if let Some(rest) = rest.strip_prefix('♭') {
+        (-1, rest)
+    } else if let Some(rest) = rest.strip_prefix('b') {
+        (-1, rest)
+    } else {
+        (0, rest)
+    };
+    Some(((step.semitones() + accidental).rem_euclid(12) as u8, rest))
+}
+
+impl ChordNotes {
+    /// Reads a chord symbol; `None` where the text is none (fingerings, remarks). `names` are `%%MIDI
+    /// chordname` definitions.
+    pub(super) fn read(symbol: &str, names: &HashMap<String, Vec<i8>>) -> Option<Self> {
+        // `"G(Em)"`: the alternative in brackets is not played.
+        let symbol = symbol.trim().split(['(', ';', '\n']).next()?.trim();
+        if !symbol.starts_with(|c: char| ('A'..='G').contains(&c)) {
+            return None;
+        }
+        let (root_note, rest) = root(symbol)?;
+        let intervals = |kind: &str| -> Option<Vec<i8>> {
+            names.get(kind).cloned().or_else(|| {
+                KINDS
+                    .iter()
+                    .find(|(name, _)| *name == kind)
+                    .map(|(_, intervals)| intervals.to_vec())
+            })
+        };
+        if let Some(intervals) = intervals(rest) {
+            return Some(Self { root: root_note, bass: None, intervals });
+        }
+        let (kind, bass) = rest.rsplit_once('/')?;
+        let (bass, accidental) = root(bass)?;
+        // The Nottingham collection writes `D/f+` for F sharp.
+        let bass = match accidental {
+            "" => bass,
+            "+" => (bass + 1) % 12,
+            _ => return None,
+        };
+        Some(Self { root: root_note, bass: Some(bass), intervals: intervals(kind)? })
+    }
+
+    /// The bass note's MIDI key, from C2 up.
+    fn fundamental(&self) -> u8 {
+        36 + self.bass.unwrap_or(self.root)
+    }
+
+    /// The chord's MIDI keys, lowest first, from about C3 up.
+    fn keys(&self) -> Vec<u8> {
+        let root = i16::from(48 + self.root);
+        let mut keys: Vec<u8> = self
+            .intervals
+            .iter()
+            .map(|&interval| (root + i16::from(interval)).clamp(0, 127) as u8)
+            .collect();
+        if let Some(bass) = self.bass {
+            // An inversion starts on its bass note.
+            let lowest = i16::from(48 + bass);
+            for key in &mut keys {
+                while i16::from(*key) < lowest {
+                    *key += 12;
+                }
+                while i16::from(*key) >= lowest + 12 {
+                    *key -= 12;
+                }
+            }
+            keys.sort_unstable();
+            keys.dedup();
+        }
+        keys
+    }
+}
+
+/// A step of a pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Strike {
+    Rest,
+    Fundamental,
+    Chord,
+    Both,
+    /// One of the chord's notes from the lowest, perhaps an octave down.
+    Single(u8, bool),
+}
+
+/// How chords are played: abc2midi's gchord string.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Pattern {
+    strikes: Vec<(Strike, u32)>,
+    bars: u32,
+}
+
+impl Pattern {
+    /// The metre's own pattern, as abc2midi has it.
+    pub(super) fn of_metre(numerator: u32, denominator: u32) -> Self {
+        let text: String = match (numerator, denominator) {
+            (2 | 4, _) => "fzczfzcz".to_owned(),
+            (3, 4 | 2) => "fzczcz".to_owned(),
+            (3, _) => "fzc".to_owned(),
+            (numerator, _) if numerator % 3 == 0 && numerator <= 24 => {
+                "fzc".repeat(numerator as usize / 3)
+            }
+            (numerator, _) if numerator % 2 == 0 && numerator <= 32 => {
+                "fzcz".repeat(numerator as usize / 2)
+            }
+            (numerator, _) if numerator <= 32 => {
+                "fz".to_owned() + &"cz".repeat(numerator.saturating_sub(1) as usize)
+            }
+            _ => "fz".to_owned(),
+        };
+        Self::read(&text, 1).unwrap_or(Self { strikes: vec![(Strike::Both, 1)], bars: 1 })
+    }
+
+    /// Reads a gchord string, such as `fzczfzcz` or `b4c2`.
+    pub(super) fn read(text: &str, bars: u32) -> Option<Self> {
+        let mut strikes: Vec<(Strike, u32)> = Vec::new();
+        for c in text.chars() {
+            let strike = match c {
+                'z' => Strike::Rest,
+                'f' => Strike::Fundamental,
+                'c' => Strike::Chord,
+                'b' => Strike::Both,
+                'g'..='j' => Strike::Single(c as u8 - b'g', false),
+                'G'..='J' => Strike::Single(c as u8 - b'G', true),
+                c => {
+                    let figure = c.to_digit(10)?;
+                    let last = strikes.last_mut()?;
+                    // A length may have more than one figure; what is not yet one is 1.
+                    last.1 = if last.1 & LENGTH_READ == 0 {
+                        figure | LENGTH_READ
+                    } else {
+                        ((last.1 & !LENGTH_READ) * 10 + figure).min(999) | LENGTH_READ
+                    };
+                    continue;
+                }
+            };
+            if strikes.len() >= 256 {
+                return None;
+            }
+            strikes.push((strike, 1));
+        }
+        for strike in &mut strikes {
+            strike.1 = (strike.1 & !LENGTH_READ).max(1);
+        }
+        (!strikes.is_empty()).then_some(Self { strikes, bars: bars.clamp(1, 64) })
+    }
+}
+
+const LENGTH_READ: u32 = 1 << 31;
+
+/// A bar that is accompanied, in ticks.
+#[derive(Clone, Debug)]
+pub(super) struct Bar {
+    pub(super) start: u32,
+    pub(super) end: u32,
+    /// How long the metre wants it.
+    pub(super) full: u32,
+    pub(super) pattern: Option<std::rc::Rc<Pattern>>,
+    /// How its notes sound.
+    pub(super) sound: Sound,
+}
+
+/// Channels, velocities and octaves of an accompaniment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sound {
+    pub(super) chord_channel: u8,
+    pub(super) bass_channel: u8,
+    pub(super) chord_velocity: u8,
+    pub(super) bass_velocity: u8,
+    pub(super) chord_octave: i8,
+    pub(super) bass_octave: i8,
+    pub(super) transpose: i16,
+}
+
+/// A chord from a time on; none for silence (`N.C.`).
+#[derive(Clone, Debug)]
+pub(super) struct Change {
+    pub(super) start: u32,
+    pub(super) chord: Option<ChordNotes>,
+    pub(super) span: Range<usize>,
+}
+
+/// Plays the chords in the bars' patterns. A chord that changes within a bar sounds until then and no longer.
+pub(super) fn accompany(bars: &[Bar], changes: &[Change], voice: u16, notes: &mut Vec<Note>) {
+    let mut next = 0;
+    let mut pattern_bar = 0u32;
+    for (index, bar) in bars.iter().enumerate() {
+        let Some(pattern) = &bar.pattern else {
+            pattern_bar = 0;
+            continue;
+        };
+        let total: u64 = pattern.strikes.iter().map(|strike| u64::from(strike.1)).sum();
+        let spread = u64::from(bar.full) * u64::from(pattern.bars);
+        // An upbeat has the end of a bar's pattern.
+        let upbeat = index == 0 && bar.end - bar.start < bar.full;
+        let phase = if upbeat {
+            u64::from(bar.full - (bar.end - bar.start))
+        } else {
+            u64::from(pattern_bar % pattern.bars) * u64::from(bar.full)
+        };
+        let mut done: u64 = 0;
+        for &(strike, length) in &pattern.strikes {
+            let from = done * spread / total;
+            done += u64::from(length);
+            let to = done * spread / total;
+            if from < phase || from >= phase + u64::from(bar.end - bar.start) {
+                continue;
+            }
+            let start = bar.start + (from - phase) as u32;
+            while changes.get(next + 1).is_some_and(|change| change.start <= start) {
+                next += 1;
+            }
+            let Some(change) = changes.get(next).filter(|change| change.start <= start) else {
+                continue;
+            };
+            let mut end = (bar.start + (to - phase) as u32).min(bar.end.max(start + 1));
+            if let Some(after) = changes.get(next + 1) {
+                end = end.min(after.start);
+            }
+            let Some(chord) = change.chord.as_ref().filter(|_| end > start) else {
+                continue;
+            };
+            let sound = &bar.sound;
+            let mut play = |key: i16, velocity: u8, channel: u8| {
+                let key = key + sound.transpose;
+                if (0..=127).contains(&key) && velocity > 0 && notes.len() < MOST_NOTES {
+                    notes.push(Note {
+                        start,
+                        duration: end - start,
+                        key: key as u8,
+                        velocity,
+                        channel,
+                        voice,
+                        accompaniment: true,
+                        span: change.span.clone(),
+                    });
+                }
+            };
+            let fundamental = i16::from(chord.fundamental()) + i16::from(sound.bass_octave) * 12;
+            let keys = chord.keys();
+            let octave = i16::from(sound.chord_octave) * 12;
+            match strike {
+                Strike::Rest => {}
+                Strike::Fundamental => play(fundamental, sound.bass_velocity, sound.bass_channel),
+                Strike::Chord | Strike::Both => {
+                    if strike == Strike::Both {
+                        play(fundamental, sound.bass_velocity, sound.bass_channel);
+                    }
+                    for key in keys {
+                        play(i16::from(key) + octave, sound.chord_velocity, sound.chord_channel);
+                    }
+                }
+                Strike::Single(index, low) => {
+                    if let Some(&key) = keys.get(usize::from(index)) {
+                        let down = if low { 12 } else { 0 };
+                        play(
+                            i16::from(key) + octave - down,
+                            sound.chord_velocity,
+                            sound.chord_channel,
+                        );
+                    }
+                }
+            }
+        }
+        if !upbeat {
+            pattern_bar = pattern_bar.wrapping_add(1);
+        }
+    }
+}
