@@ -293,10 +293,12 @@ fn told_by_clap(error: &clap::Error) -> Outcome {
 
 #[cfg(feature = "plugin")]
 fn open_standalone(plugin: &str, options: Standalone) -> Outcome {
-    let _ = options.flags;
-    Refusal::new(plugin, "this build has no plug-in windows", "build with the default features")
-        .report();
-    Outcome::Refused
+    let opened = match plugin {
+        "meter" => crate::plugin::run_meter(options.flags),
+        _ => crate::plugin::run_tunes(options.flags),
+    };
+    // The audio backend has said why.
+    if opened { Outcome::Done } else { Outcome::Refused }
 }
 
 #[cfg(not(feature = "plugin"))]

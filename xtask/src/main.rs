@@ -14,6 +14,7 @@ mod genre_windows;
 mod loss_curve;
 mod packages;
 mod process;
+mod roundtrip;
 mod screenshots;
 mod test;
 mod train_genre;
@@ -46,6 +47,8 @@ enum Task {
     Eval(Eval),
     /// Compares the ABC reader with abc2midi, tune by tune
     Conformance(conformance::Options),
+    /// Writes tunes as ABC and as MIDI, reads them back, and counts those that are the same
+    Roundtrip(roundtrip::Options),
     /// Times what has a limit, each figure beside a baseline of the same run
     Bench(bench::Options),
     /// Takes the README's pictures from the standalone windows
@@ -78,6 +81,7 @@ fn main() -> anyhow::Result<()> {
         Task::Eval(Eval::Tunes(options)) => eval_tunes::run(options),
         Task::Eval(Eval::Genre(options)) => eval_genre::run(options),
         Task::Conformance(options) => conformance::run(options),
+        Task::Roundtrip(options) => roundtrip::run(options),
         Task::Bench(options) => bench::run(options),
         Task::Screenshots(options) => screenshots::run(options),
     }
