@@ -76,8 +76,11 @@ pub(crate) fn run(options: Options) -> Outcome {
         return Outcome::Done;
     }
     let book = abc::read(&composition.abc);
-    let performance =
-        book.tunes.first().map(|tune| abc::perform(tune, &PerformOptions::default())).unwrap_or_default();
+    let performance = book
+        .tunes
+        .first()
+        .map(|tune| abc::perform(tune, &PerformOptions::default()))
+        .unwrap_or_default();
     let written = for_each(files, |(path, format)| {
         match format {
             Format::Abc => write_abc(path, &composition.abc),

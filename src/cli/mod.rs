@@ -231,11 +231,6 @@ impl Progress {
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
         }
     }
-
-    /// Runs `print` with the bar out of the way.
-    pub(crate) fn suspend<R>(&self, print: impl FnOnce() -> R) -> R {
-        self.bar.suspend(print)
-    }
 }
 
 impl Drop for Progress {
