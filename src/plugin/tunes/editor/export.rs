@@ -1,0 +1,162 @@
+//! Worker: reading tunes from files, and writing them as ABC, MIDI and WAV beside the window.
+
+use std::fs::File;
+use std::io::{BufWriter, Read as _};
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+
+use super::super::shared::LONGEST_TUNE;
+use crate::abc::{self, Performance};
+use crate::plugin::files;
+use crate::{audio, midi};
+
+/// The longest file that is opened, in bytes: a large tune book.
+const LONGEST_FILE: u64 = 16 << 20;
+/// Samples a second of a saved WAV.
+const RATE: u32 = 48_000;
+
+/// What a tune can be saved as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    Abc,
+    Midi,
+    Wav,
+}
+
+impl Format {
+    pub(super) const ALL: [Self; 3] = [Self::Abc, Self::Midi, Self::Wav];
+
+    pub(super) fn extension(self) -> &'static str {
+        match self {
+            Self::Abc => "abc",
+            Self::Midi => "mid",
+            Self::Wav => "wav",
+        }
+    }
+
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::Abc => "ABC text (.abc)…",
+            Self::Midi => "MIDI file (.mid)…",
+            Self::Wav => "Audio (.wav)…",
+        }
+    }
+
+    pub(super) fn help(self) -> &'static str {
+        match self {
+            Self::Abc => "The text as it stands.",
+            Self::Midi => "Melody and chords, 480 ticks a crotchet.",
+            Self::Wav => "Played by the built-in voice, 48 kHz stereo.",
+        }
+    }
+}
+
+/// Why a file was not opened.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum OpenError {
+    #[error("{0}")]
+    File(#[from] std::io::Error),
+    #[error("it has {0} bytes; the most is {LONGEST_FILE}")]
+    TooLong(u64),
+    #[error("{0}")]
+    Midi(#[from] midi::MidiError),
+    #[error("there is no tune in it")]
+    NoTune,
+}
+
+/// Reads a file that is not too long.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, OpenError> {
+    let file = File::open(path)?;
+    let length = file.metadata()?.len();
+    if length > LONGEST_FILE {
+        return Err(OpenError::TooLong(length));
+    }
+    let mut bytes = Vec::new();
+    file.take(LONGEST_FILE).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The tunes of an ABC or MIDI file, each with its title; never none.
+pub(super) fn tunes(bytes: &[u8]) -> Result<Vec<(String, String)>, OpenError> {
+    if bytes.starts_with(b"MThd") {
+        let performance = midi::read(bytes)?;
+        let text = midi::to_abc(&performance);
+        return Ok(vec![(performance.title, text)]);
+    }
+    let text = abc::decode(bytes);
+    let mut tunes = super::tunes_of(&text);
+    tunes.retain(|(_, text)| text.len() <= LONGEST_TUNE);
+    match tunes.is_empty() {
+        true => Err(OpenError::NoTune),
+        false => Ok(tunes),
+    }
+}
+
+/// A file on its way to the disk.
+pub(super) struct Saving {
+    name: String,
+    worker: Option<JoinHandle<Result<(), String>>>,
+}
+
+impl Saving {
+    /// Begins to write; audio takes a second or two, so everything is written beside the window.
+    pub(super) fn start(
+        format: Format,
+        path: PathBuf,
+        text: &str,
+        performance: Performance,
+    ) -> Self {
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let text = text.to_owned();
+        let write = move || save(format, &path, &text, &performance);
+        let worker = std::thread::Builder::new()
+            .name("earworm-save".to_owned())
+            .spawn(write);
+        Self {
+            name,
+            worker: worker.ok(),
+        }
+    }
+
+    /// The file's name.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How it went, once it is done.
+    pub(super) fn finished(&mut self) -> Option<Result<(), String>> {
+        match &self.worker {
+            None => Some(Err("no thread could be started".to_owned())),
+            Some(worker) if !worker.is_finished() => None,
+            Some(_) => {
+                let worker = self.worker.take()?;
+                let stopped = || Err("the writer stopped".to_owned());
+                Some(worker.join().unwrap_or_else(|_| stopped()))
+            }
+        }
+    }
+}
+
+fn save(format: Format, path: &Path, text: &str, performance: &Performance) -> Result<(), String> {
+    let told = |error: std::io::Error| error.to_string();
+    match format {
+        Format::Abc => files::write(path, text.as_bytes()).map_err(told),
+        Format::Midi => files::write(path, &midi::write(performance)).map_err(told),
+        Format::Wav => {
+            let folder = match path.parent() {
+                Some(folder) if !folder.as_os_str().is_empty() => folder,
+                _ => Path::new("."),
+            };
+            let mut file = tempfile::NamedTempFile::new_in(folder).map_err(told)?;
+            let out = BufWriter::new(file.as_file_mut());
+            audio::write_wav(performance, RATE, out, &mut |_| ())
+                .map_err(|error| error.to_string())?;
+            file.persist(path).map_err(|error| told(error.error))?;
+            Ok(())
+        }
+    }
+}
