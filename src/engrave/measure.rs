@@ -41,6 +41,8 @@ pub(super) struct Measure {
     pub label: Option<(String, Range<usize>)>,
     /// The tempo changes with it.
     pub tempo: Option<(Tempo, Range<usize>)>,
+    /// The metre that stands between the key and a repeat at the very start of the tune.
+    pub metre: Option<(Metre, Range<usize>)>,
     /// How long it is, in whole notes.
     pub duration: Length,
     /// Clef, key and metre in force at its start.
@@ -80,7 +82,6 @@ pub(super) enum EventKind {
 /// A note or chord.
 pub(super) struct Notes {
     pub value: Value,
-    pub duration: Length,
     /// From the lowest to the highest.
     pub heads: Vec<Head>,
     /// Which beam it is under.
@@ -318,8 +319,7 @@ impl Part {
                 .iter()
                 .find(|field| field.letter == 'M')
                 .map_or(0..0, |field| field.span.clone());
-            let metre = EventKind::Metre(tune.metre.clone());
-            reader.push(metre, span, Attached::default());
+            reader.measure.metre = Some((tune.metre.clone(), span));
         }
         for element in &voice.elements {
             let attached = element.attached.as_deref().cloned().unwrap_or_default();
@@ -510,10 +510,8 @@ impl Reader {
             match kind {
                 EventKind::Clef(_) => self.measure.clef = self.clef,
                 EventKind::Key(..) => self.measure.key = self.key,
-                kind => {
-                    self.measure.events.retain(|event| !matches!(event.kind, EventKind::Metre(_)));
-                    self.push(kind, span, Attached::default());
-                }
+                EventKind::Metre(metre) => self.measure.metre = Some((metre, span)),
+                _ => {}
             }
             return;
         }
@@ -557,7 +555,7 @@ impl Reader {
         }
         self.count_tuplet();
         let grouped = value.flags() > 0;
-        self.push(EventKind::Notes(Notes { value, duration, heads, beam: None }), span, attached);
+        self.push(EventKind::Notes(Notes { value, heads, beam: None }), span, attached);
         if grouped {
             self.beam.push(place);
         }

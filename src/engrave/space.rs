@@ -235,8 +235,16 @@ fn prefix_width(parts: &[Part], measure: usize) -> f32 {
     parts
         .iter()
         .filter_map(|part| part.measures.get(measure))
-        .map(|measure| prefix_parts(measure.clef, measure.key).1)
+        .map(|measure| prefix_parts(measure.clef, measure.key).1 + opening_width(measure))
         .fold(0.0, f32::max)
+}
+
+/// The room that the metre takes at the start of a tune.
+fn opening_width(measure: &Measure) -> f32 {
+    measure.metre.as_ref().map_or(0.0, |(metre, _)| {
+        let (upper, lower) = metre_glyphs(metre);
+        row_width(&upper).max(row_width(&lower)) + 0.5
+    })
 }
 
 /// Where clef and key stand from the left end of the staff, and where they end.

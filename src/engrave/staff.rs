@@ -7,7 +7,7 @@ use super::{
     space::{self, CHORD_SIZE, GRACE, GRACE_STEP, Line, MeasureSpan, TEXT_SIZE},
     text_width,
 };
-use crate::abc::{BarLine, Grace, Tempo};
+use crate::abc::{BarLine, Grace, Metre, Tempo};
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -140,9 +140,13 @@ impl Staff<'_> {
             return;
         };
         let (clef, key) = (first.clef, first.key);
-        let (key_at, end) = space::prefix_parts(clef, key);
+        let (key_at, mut end) = space::prefix_parts(clef, key);
         self.clef(clef, [line.prefix + 0.6, 1.0], 1.0, &(0..0));
         self.signature(key, clef, line.prefix + key_at, &(0..0));
+        if let Some((metre, span)) = &first.metre {
+            let at = line.prefix + end + 0.1;
+            end += self.metre(metre, at, span) + 0.5;
+        }
         if first.repeats.is_some() {
             let span = first.repeats.clone().unwrap_or_default();
             let x = line.prefix + end + 0.2;
@@ -201,6 +205,24 @@ impl Staff<'_> {
             x += glyph.advance + 0.06;
         }
         x
+    }
+
+    /// A time signature; returns its width.
+    fn metre(&mut self, metre: &Metre, x: f32, span: &Range<usize>) -> f32 {
+        let (upper, lower) = space::metre_glyphs(metre);
+        let width = space::row_width(&upper).max(space::row_width(&lower));
+        let rows = match lower.is_empty() {
+            true => vec![(upper, 2.0)],
+            false => vec![(upper, 1.0), (lower, 3.0)],
+        };
+        for (row, y) in rows {
+            let mut x = x + (width - space::row_width(&row)) / 2.0;
+            for glyph in row {
+                self.glyph(glyph, [x, y], 1.0, span, Role::Frame);
+                x += glyph.advance;
+            }
+        }
+        width
     }
 
     fn bar(
@@ -495,19 +517,7 @@ impl Staff<'_> {
                 self.signature(*new, clef, x, &event.span);
             }
             EventKind::Metre(metre) => {
-                let (upper, lower) = space::metre_glyphs(metre);
-                let width = space::row_width(&upper).max(space::row_width(&lower));
-                let rows = match lower.is_empty() {
-                    true => vec![(upper, 2.0)],
-                    false => vec![(upper, 1.0), (lower, 3.0)],
-                };
-                for (row, y) in rows {
-                    let mut x = x + (width - space::row_width(&row)) / 2.0;
-                    for glyph in row {
-                        self.glyph(glyph, [x, y], 1.0, &event.span, Role::Frame);
-                        x += glyph.advance;
-                    }
-                }
+                self.metre(metre, x, &event.span);
             }
             EventKind::Spacer => {}
         }

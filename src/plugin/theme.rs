@@ -176,6 +176,8 @@ fn apply(style: &mut Style, palette: &Palette) {
     style.spacing.slider_width = 110.0;
     style.spacing.tooltip_width = 320.0;
     style.spacing.scroll = ScrollStyle::floating();
+    // Half-faded notes at an edge look like dirt, not like more to come.
+    style.spacing.scroll.fade.strength = 0.0;
 
     let mut visuals = match palette.dark {
         true => Visuals::dark(),

@@ -26,7 +26,7 @@ use self::notation::Notation;
 use self::past::Past;
 use super::params::{TunesParams, editor_state};
 use super::shared::{Command, NOWHERE, Origin, Score, TunesShared};
-use crate::abc::{self, PPQ};
+use crate::abc;
 use crate::plugin::controls;
 use crate::plugin::files::{Chooser, Wish};
 use crate::plugin::meter::editor::resizable;
@@ -270,10 +270,7 @@ fn grow(editor: &mut TunesEditor, text: Option<&str>) {
         editor.growing = None;
         return;
     };
-    let same = editor
-        .growing
-        .as_ref()
-        .is_some_and(|growing| growing.text == text);
+    let same = editor.growing.as_ref().is_some_and(|growing| growing.text == text);
     if !same {
         editor.growing = Some(Notation::read(text));
     }
@@ -284,10 +281,10 @@ fn take_drop(ui: &Ui, editor: &mut TunesEditor, shared: &TunesShared) {
     let Some(file) = dropped.into_iter().next() else {
         return;
     };
-    match (file.bytes, file.path) {
-        (Some(bytes), _) => take_bytes(ui, editor, shared, &bytes, &file.name),
-        (None, Some(path)) => open_file(ui, editor, shared, &path),
-        (None, None) => {}
+    let name = file.path().to_string_lossy().into_owned();
+    match file.bytes() {
+        Ok(bytes) => take_bytes(ui, editor, shared, &bytes, &name),
+        Err(error) => notice(ui, editor, format!("{name}: {error}"), true),
     }
 }
 
@@ -369,10 +366,7 @@ fn title_bar(
         }
         ui.spacing_mut().item_spacing.x = 6.0;
         if writing {
-            if ui
-                .button("Stop")
-                .on_hover_text("Stops writing; the tune stays as it was.")
-                .clicked()
+            if ui.button("Stop").on_hover_text("Stops writing; the tune stays as it was.").clicked()
             {
                 shared.command(Command::Cancel);
             }
@@ -391,7 +385,9 @@ fn title_bar(
             if ui
                 .add_enabled(played > 0, Button::new("Continue"))
                 .on_hover_text(format!("Writes on from the {played} notes that were played in."))
-                .on_disabled_hover_text("Play some notes into the plug-in first: it writes on from them.")
+                .on_disabled_hover_text(
+                    "Play some notes into the plug-in first: it writes on from them.",
+                )
                 .clicked()
             {
                 shared.command(Command::Continue);
@@ -422,11 +418,7 @@ fn title_bar(
                 (View::Roll, "Roll", "The tune as a piano roll."),
                 (View::Score, "Score", "The tune as notation."),
             ] {
-                if ui
-                    .selectable_label(editor.view == view, label)
-                    .on_hover_text(help)
-                    .clicked()
-                {
+                if ui.selectable_label(editor.view == view, label).on_hover_text(help).clicked() {
                     editor.view = view;
                 }
             }
@@ -439,11 +431,22 @@ fn settings(ui: &mut Ui, params: &TunesParams, gui: &GuiContext) {
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(5.0, 5.0);
         let pair = |ui: &mut Ui, label: &str, control: &mut dyn FnMut(&mut Ui)| {
-            ui.horizontal(|ui| {
+            // A caption and its control stay on one line; how wide they are is known from the frame before.
+            let id = ui.scope_id().with(("width", label));
+            let width = ui.data(|data| data.get_temp::<f32>(id)).unwrap_or(90.0);
+            if ui.available_size_before_wrap().x < width {
+                ui.end_row();
+            }
+            let group = ui.horizontal(|ui| {
                 ui.spacing_mut().item_spacing.x = 4.0;
                 controls::caption(ui, label);
                 control(ui);
             });
+            let now = group.response.rect.width();
+            if now != width {
+                ui.data_mut(|data| data.insert_temp(id, now));
+                ui.ctx().request_repaint();
+            }
             ui.add_space(3.0);
         };
         pair(ui, "Style", &mut |ui| {
@@ -458,7 +461,8 @@ fn settings(ui: &mut Ui, params: &TunesParams, gui: &GuiContext) {
             controls::int(ui, gui, &params.bars, 0.2, help);
         });
         pair(ui, "Temperature", &mut |ui| {
-            let help = "how daring the writing is: 1 as the collections, lower plainer, higher odder.";
+            let help =
+                "how daring the writing is: 1 as the collections, lower plainer, higher odder.";
             controls::float(ui, gui, &params.temperature, 0.005, help);
         });
         pair(ui, "Seed", &mut |ui| {
@@ -581,7 +585,9 @@ fn foot(
         ui.spacing_mut().item_spacing.x = 5.0;
         if ui
             .button("Open")
-            .on_hover_text("Opens an .abc or .mid file; or drop one here, or paste ABC. Key: Ctrl+O")
+            .on_hover_text(
+                "Opens an .abc or .mid file; or drop one here, or paste ABC. Key: Ctrl+O",
+            )
             .clicked()
         {
             let wish = Wish::open(&["abc", "mid", "midi", "txt"]);
@@ -596,22 +602,14 @@ fn foot(
                 }
             }
         });
-        if ui
-            .button("Copy")
-            .on_hover_text("Copies the tune as ABC text.")
-            .clicked()
-        {
+        if ui.button("Copy").on_hover_text("Copies the tune as ABC text.").clicked() {
             ui.ctx().copy_text(editor.text.clone());
             notice(ui, editor, "Copied the ABC text".to_owned(), false);
         }
         controls::switch(ui, gui, &params.voice, "Voice", "the built-in plucked string.");
         if !compact {
             controls::float(ui, gui, &params.level, 0.005, "the built-in voice's level.");
-            if ui
-                .button("All notes off")
-                .on_hover_text("Ends every note at once.")
-                .clicked()
-            {
+            if ui.button("All notes off").on_hover_text("Ends every note at once.").clicked() {
                 shared.all_notes_off();
             }
         }
@@ -622,7 +620,9 @@ fn foot(
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             if editor.view == View::Score && !compact {
                 let zoom = editor.zoom;
-                for (label, factor, help) in [("+", 1.25, "Larger notes"), ("−", 0.8, "Smaller notes")] {
+                for (label, factor, help) in
+                    [("+", 1.25, "Larger notes"), ("−", 0.8, "Smaller notes")]
+                {
                     let small = Button::new(label).small();
                     if ui.add(small).accessible_name(help).on_hover_text(help).clicked() {
                         editor.zoom = (zoom * factor).clamp(0.5, 3.0);
@@ -673,9 +673,9 @@ fn status(
     }
     match faults {
         0 => {
-            let quarters = f64::from(editor.notation.performance.end) / f64::from(PPQ);
-            let text = format!("{} bars, {quarters:.0} crotchets", bars.len());
-            (text, palette.weak)
+            let seconds = editor.notation.seconds.round() as u32;
+            let time = format!("{}:{:02} min", seconds / 60, seconds % 60);
+            (format!("{} bars with repeats, {time}", bars.len()), palette.weak)
         }
         1 => ("1 finding in the text".to_owned(), palette.warning),
         faults => (format!("{faults} findings in the text"), palette.warning),
@@ -739,10 +739,9 @@ impl NiceEguiApp for TunesApp {
         theme::install(&context);
         self.gui = Some(gui);
         let shared = Arc::downgrade(&self.shared);
-        self.watch
-            .begin(self.state.clone(), self.notifier.clone(), move || {
-                shared.upgrade().map_or(0, |shared| signature(&shared))
-            });
+        self.watch.begin(self.state.clone(), self.notifier.clone(), move || {
+            shared.upgrade().map_or(0, |shared| signature(&shared))
+        });
         Ok(())
     }
 
@@ -757,9 +756,7 @@ impl NiceEguiApp for TunesApp {
 fn signature(shared: &TunesShared) -> u64 {
     let mut mix = shared.tune().number;
     let playing = shared.playing.load(Ordering::Relaxed);
-    let writing = shared
-        .writing()
-        .map_or(0, |writing| writing.text.len() as u64 + 1);
+    let writing = shared.writing().map_or(0, |writing| writing.text.len() as u64 + 1);
     let fault = shared.fault().map_or(0, |fault| fault.len() as u64 + 1);
     // While it stands still a position that creeps is nothing to see.
     let position = match playing {
@@ -785,9 +782,7 @@ pub fn editor(params: Arc<TunesParams>, shared: Arc<TunesShared>) -> Option<Egui
     nice_plug_egui::create_egui_editor(
         state.clone(),
         notifier.clone(),
-        EguiNiceSettings::new()
-            .with_tile("Earworm Tunes")
-            .with_resize_hint(resizable()),
+        EguiNiceSettings::new().with_tile("Earworm Tunes").with_resize_hint(resizable()),
         TunesApp {
             params,
             shared,

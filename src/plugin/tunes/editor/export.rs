@@ -106,20 +106,11 @@ impl Saving {
         text: &str,
         performance: Performance,
     ) -> Self {
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let text = text.to_owned();
         let write = move || save(format, &path, &text, &performance);
-        let worker = std::thread::Builder::new()
-            .name("earworm-save".to_owned())
-            .spawn(write);
-        Self {
-            name,
-            worker: worker.ok(),
-        }
+        let worker = std::thread::Builder::new().name("earworm-save".to_owned()).spawn(write);
+        Self { name, worker: worker.ok() }
     }
 
     /// The file's name.

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::abc::{self, PerformOptions, Performance, Severity, Tunebook};
+use crate::audio;
 use crate::engrave::{self, Options, Score};
 
 /// A text and all that follows from it.
@@ -14,6 +15,8 @@ pub(super) struct Notation {
     pub book: Tunebook,
     /// How it sounds, as the engine plays it.
     pub performance: Performance,
+    /// How long it lasts at its own tempo, in seconds.
+    pub seconds: f64,
     /// How it is drawn, for this width.
     pub score: Score,
     width: f32,
@@ -30,6 +33,7 @@ impl Notation {
         Self {
             text: text.to_owned(),
             book,
+            seconds: audio::seconds(&performance),
             performance,
             ..Self::default()
         }
@@ -41,10 +45,7 @@ impl Notation {
             self.width = width;
             self.score = match self.book.tunes.first() {
                 Some(tune) => {
-                    let options = Options {
-                        width,
-                        heading: true,
-                    };
+                    let options = Options { width, heading: true };
                     engrave::engrave(tune, &options)
                 }
                 None => Score::default(),
@@ -83,10 +84,7 @@ impl Notation {
     pub(super) fn line_and_column(&self, at: usize) -> (usize, usize) {
         let before = &self.text.as_bytes()[..at.min(self.text.len())];
         let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
-        let start = before
-            .iter()
-            .rposition(|&byte| byte == b'\n')
-            .map_or(0, |newline| newline + 1);
+        let start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
         let column = String::from_utf8_lossy(&before[start..]).chars().count() + 1;
         (line, column)
     }

@@ -37,10 +37,7 @@ impl Past {
                 self.starred.insert(tune.number);
             }
         } else if tune.origin == Origin::Edited
-            && self
-                .tunes
-                .front()
-                .is_some_and(|latest| latest.origin == Origin::Edited)
+            && self.tunes.front().is_some_and(|latest| latest.origin == Origin::Edited)
             && let Some(before) = self.tunes.pop_front()
         {
             if self.starred.remove(&before.number) {
@@ -74,10 +71,7 @@ impl Past {
     pub fn undo(&mut self) -> Option<Arc<Score>> {
         self.trail.pop()?;
         let before = self.trail.pop()?;
-        self.tunes
-            .iter()
-            .find(|tune| tune.number == before)
-            .cloned()
+        self.tunes.iter().find(|tune| tune.number == before).cloned()
     }
 
     /// Whether there is something to go back to.
@@ -94,44 +88,43 @@ impl Past {
     ) -> Option<Arc<Score>> {
         let mut chosen = None;
         let mut starred = None;
-        ScrollArea::vertical()
-            .id_salt("past")
-            .auto_shrink([false, false])
-            .show(ui, |ui| {
-                ui.spacing_mut().item_spacing.y = 2.0;
-                for tune in &self.tunes {
-                    let is_present = tune.number == present;
-                    let (title, detail) = describe(tune);
-                    ui.horizontal(|ui| {
-                        let star = self.starred.contains(&tune.number);
-                        if star_button(ui, palette, star, &title) {
-                            starred = Some(tune.number);
+        ScrollArea::vertical().id_salt("past").auto_shrink([false, false]).show(ui, |ui| {
+            ui.spacing_mut().item_spacing.y = 2.0;
+            for tune in &self.tunes {
+                let is_present = tune.number == present;
+                let (title, detail) = describe(tune);
+                ui.horizontal(|ui| {
+                    let star = self.starred.contains(&tune.number);
+                    if star_button(ui, palette, star, &title) {
+                        starred = Some(tune.number);
+                    }
+                    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                        let hear = ui
+                            .add_enabled(!is_present, egui::Button::new("Hear").small())
+                            .on_hover_text(
+                                "Takes this tune up again; it begins at the next bar line.",
+                            );
+                        if hear.clicked() {
+                            chosen = Some(tune.clone());
                         }
-                        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                            let hear = ui
-                                .add_enabled(!is_present, egui::Button::new("Hear").small())
-                                .on_hover_text("Takes this tune up again; it begins at the next bar line.");
-                            if hear.clicked() {
-                                chosen = Some(tune.clone());
-                            }
-                            ui.with_layout(Layout::top_down(Align::Min), |ui| {
-                                ui.spacing_mut().item_spacing.y = 0.0;
-                                let colour = if is_present { palette.accent } else { palette.text };
-                                ui.add(
-                                    egui::Label::new(RichText::new(&title).color(colour)).truncate(),
-                                );
-                                ui.add(
-                                    egui::Label::new(
-                                        RichText::new(&detail).size(SMALL).color(palette.weak),
-                                    )
-                                    .truncate(),
-                                );
-                            });
+                        ui.with_layout(Layout::top_down(Align::Min), |ui| {
+                            ui.spacing_mut().item_spacing.y = 0.0;
+                            let colour = if is_present { palette.accent } else { palette.text };
+                            ui.add(
+                                egui::Label::new(RichText::new(&title).color(colour)).truncate(),
+                            );
+                            ui.add(
+                                egui::Label::new(
+                                    RichText::new(&detail).size(SMALL).color(palette.weak),
+                                )
+                                .truncate(),
+                            );
                         });
                     });
-                    ui.separator();
-                }
-            });
+                });
+                ui.separator();
+            }
+        });
         if let Some(number) = starred
             && !self.starred.remove(&number)
         {
@@ -149,9 +142,8 @@ pub(super) fn describe(tune: &Score) -> (String, String) {
             .find_map(|line| line.strip_prefix(letter))
             .map(|text| text.trim().to_owned())
     };
-    let title = field("T:")
-        .filter(|title| !title.is_empty())
-        .unwrap_or_else(|| "Untitled".to_owned());
+    let title =
+        field("T:").filter(|title| !title.is_empty()).unwrap_or_else(|| "Untitled".to_owned());
     let kind = field("R:").unwrap_or_default();
     let key = field("K:").unwrap_or_default();
     let origin = match &tune.origin {
@@ -163,10 +155,8 @@ pub(super) fn describe(tune: &Score) -> (String, String) {
         Origin::Edited => "edited".to_owned(),
         Origin::Restored => "from the project".to_owned(),
     };
-    let parts: Vec<String> = [kind, key, origin]
-        .into_iter()
-        .filter(|part| !part.is_empty())
-        .collect();
+    let parts: Vec<String> =
+        [kind, key, origin].into_iter().filter(|part| !part.is_empty()).collect();
     (title, parts.join(" · "))
 }
 
@@ -202,14 +192,7 @@ fn star_button(ui: &mut Ui, palette: &Palette, on: bool, title: &str) -> bool {
     let outline = egui::Shape::closed_line(points, egui::Stroke::new(1.2, colour));
     ui.painter().add(outline);
     response.widget_info(|| {
-        WidgetInfo::selected(
-            egui::accesskit::Role::CheckBox,
-            true,
-            on,
-            format!("Star {title}"),
-        )
+        WidgetInfo::selected(egui::accesskit::Role::CheckBox, true, on, format!("Star {title}"))
     });
-    response
-        .on_hover_text("A starred tune stays in the list.")
-        .clicked()
+    response.on_hover_text("A starred tune stays in the list.").clicked()
 }

@@ -1,6 +1,8 @@
 //! Interface: the tune as a piano roll.
 
-use egui::{Align2, CursorIcon, FontId, Rect, ScrollArea, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
+use egui::{
+    Align2, CursorIcon, FontId, Rect, ScrollArea, Sense, Stroke, Ui, WidgetInfo, pos2, vec2,
+};
 
 use super::notation::Notation;
 use crate::abc::PPQ;
@@ -35,83 +37,79 @@ pub(super) fn show(
             let y = y_of(key, area.top()) + row / 2.0;
             let name = format!("C{}", i16::from(key) / 12 - 1);
             let at = pos2(area.left() + keys - 6.0, y);
-            ui.painter()
-                .text(at, Align2::RIGHT_CENTER, name, font.clone(), palette.weak);
+            ui.painter().text(at, Align2::RIGHT_CENTER, name, font.clone(), palette.weak);
         }
     }
     let inside = Rect::from_min_max(area.min + vec2(keys, 0.0), area.max);
     let mut child = ui.new_child(egui::UiBuilder::new().max_rect(inside));
     ui.advance_cursor_after_rect(area);
-    ScrollArea::horizontal()
-        .id_salt("roll")
-        .auto_shrink([false, false])
-        .show(&mut child, |ui| {
-            let size = vec2(width, height + bottom);
-            let (rect, response) = ui.allocate_exact_size(size, Sense::click());
-            let x_of = |tick: u32| rect.left() + width * tick as f32 / end as f32;
-            let painter = ui.painter();
-            for key in low..=high {
-                let top = y_of(key, rect.top());
-                let lane = Rect::from_min_size(pos2(rect.left(), top), vec2(width, row));
-                if matches!(key % 12, 1 | 3 | 6 | 8 | 10) {
-                    painter.rect_filled(lane, 0.0, palette.ground.gamma_multiply(0.6));
-                }
-                if key % 12 == 0 {
-                    let y = lane.bottom();
-                    painter.hline(lane.x_range(), y, Stroke::new(1.0, palette.line));
-                }
+    ScrollArea::horizontal().id_salt("roll").auto_shrink([false, false]).show(&mut child, |ui| {
+        let size = vec2(width, height + bottom);
+        let (rect, response) = ui.allocate_exact_size(size, Sense::click());
+        let x_of = |tick: u32| rect.left() + width * tick as f32 / end as f32;
+        let painter = ui.painter();
+        for key in low..=high {
+            let top = y_of(key, rect.top());
+            let lane = Rect::from_min_size(pos2(rect.left(), top), vec2(width, row));
+            if matches!(key % 12, 1 | 3 | 6 | 8 | 10) {
+                painter.rect_filled(lane, 0.0, palette.ground.gamma_multiply(0.6));
             }
-            for (number, bar) in performance.bars.iter().enumerate() {
-                let x = x_of(bar.start);
-                let lines = rect.top()..=rect.top() + height;
-                painter.vline(x, lines, Stroke::new(1.0, palette.line));
-                if number % 4 == 0 {
-                    let at = pos2(x + 3.0, rect.bottom());
-                    let text = format!("{}", number + 1);
-                    painter.text(at, Align2::LEFT_BOTTOM, text, font.clone(), palette.weak);
-                }
+            if key % 12 == 0 {
+                let y = lane.bottom();
+                painter.hline(lane.x_range(), y, Stroke::new(1.0, palette.line));
             }
-            for note in melody() {
-                let (left, right) = (x_of(note.start), x_of(note.start + note.duration));
-                let top = y_of(note.key, rect.top());
-                let bar = Rect::from_min_max(
-                    pos2(left, top + 0.5),
-                    pos2((right - 1.0).max(left + 1.5), top + row - 0.5),
-                );
-                let lit = position
-                    .is_some_and(|at| at >= note.start && at - note.start < note.duration);
-                let colour = if lit {
-                    palette.accent
-                } else if note.accompaniment {
-                    palette.weak.gamma_multiply(0.45)
-                } else {
-                    theme::genre(palette, usize::from(note.voice) * 5 + 7)
-                };
-                painter.rect_filled(bar, (row / 3.0).min(3.0), colour);
+        }
+        for (number, bar) in performance.bars.iter().enumerate() {
+            let x = x_of(bar.start);
+            let lines = rect.top()..=rect.top() + height;
+            painter.vline(x, lines, Stroke::new(1.0, palette.line));
+            if number % 4 == 0 {
+                let at = pos2(x + 3.0, rect.bottom());
+                let text = format!("{}", number + 1);
+                painter.text(at, Align2::LEFT_BOTTOM, text, font.clone(), palette.weak);
             }
-            if let Some(at) = position {
-                let x = x_of(at);
-                let line = rect.top()..=rect.top() + height;
-                painter.vline(x, line, Stroke::new(2.0, palette.accent));
-                let near = Rect::from_center_size(pos2(x, rect.center().y), vec2(120.0, 1.0));
-                ui.scroll_to_rect(near, None);
-            }
-            response.widget_info(|| {
-                let text = format!(
-                    "Piano roll of {}: {} notes in {} bars",
-                    performance.title,
-                    melody().count(),
-                    performance.bars.len()
-                );
-                WidgetInfo::labeled(egui::accesskit::Role::Image, true, text)
-            });
-            if let Some(pointer) = response.interact_pointer_pos()
-                && response.clicked()
-            {
-                let share = ((pointer.x - rect.left()) / width).clamp(0.0, 1.0);
-                clicked = Some((share * end as f32) as u32);
-            }
-            response.on_hover_cursor(CursorIcon::PointingHand);
+        }
+        for note in melody() {
+            let (left, right) = (x_of(note.start), x_of(note.start + note.duration));
+            let top = y_of(note.key, rect.top());
+            let bar = Rect::from_min_max(
+                pos2(left, top + 0.5),
+                pos2((right - 1.0).max(left + 1.5), top + row - 0.5),
+            );
+            let lit =
+                position.is_some_and(|at| at >= note.start && at - note.start < note.duration);
+            let colour = if lit {
+                palette.accent
+            } else if note.accompaniment {
+                palette.weak.gamma_multiply(0.45)
+            } else {
+                theme::genre(palette, usize::from(note.voice) * 5 + 7)
+            };
+            painter.rect_filled(bar, (row / 3.0).min(3.0), colour);
+        }
+        if let Some(at) = position {
+            let x = x_of(at);
+            let line = rect.top()..=rect.top() + height;
+            painter.vline(x, line, Stroke::new(2.0, palette.accent));
+            let near = Rect::from_center_size(pos2(x, rect.center().y), vec2(120.0, 1.0));
+            ui.scroll_to_rect(near, None);
+        }
+        response.widget_info(|| {
+            let text = format!(
+                "Piano roll of {}: {} notes in {} bars",
+                performance.title,
+                melody().count(),
+                performance.bars.len()
+            );
+            WidgetInfo::labeled(egui::accesskit::Role::Image, true, text)
         });
+        if let Some(pointer) = response.interact_pointer_pos()
+            && response.clicked()
+        {
+            let share = ((pointer.x - rect.left()) / width).clamp(0.0, 1.0);
+            clicked = Some((share * end as f32) as u32);
+        }
+        response.on_hover_cursor(CursorIcon::PointingHand);
+    });
     clicked
 }

@@ -32,26 +32,16 @@ pub(super) fn show(
     notation.engrave(width);
     let score = &notation.score;
     let mut clicked = None;
-    ScrollArea::vertical()
-        .id_salt("score")
-        .auto_shrink([false, false])
-        .show_viewport(ui, |ui, viewport| {
+    ScrollArea::vertical().id_salt("score").auto_shrink([false, false]).show_viewport(
+        ui,
+        |ui, viewport| {
             let size = vec2(area.width() - 10.0, score.height * space);
             let (rect, response) = ui.allocate_exact_size(size, Sense::click());
             let origin = rect.min;
-            let origin = pos2(
-                (origin.x * scale).round() / scale,
-                (origin.y * scale).round() / scale,
-            );
+            let origin =
+                pos2((origin.x * scale).round() / scale, (origin.y * scale).round() / scale);
             let painter = ui.painter();
-            let mut pen = Pen {
-                painter,
-                palette,
-                origin,
-                space,
-                scale,
-                glyphs: HashMap::new(),
-            };
+            let mut pen = Pen { painter, palette, origin, space, scale, glyphs: HashMap::new() };
             let visible = |top: f32, bottom: f32| {
                 bottom * space >= viewport.top() - 40.0 && top * space <= viewport.bottom() + 40.0
             };
@@ -115,10 +105,7 @@ pub(super) fn show(
                 WidgetInfo::labeled(egui::accesskit::Role::Image, true, text)
             });
             if let Some(pointer) = response.hover_pos() {
-                let at = [
-                    (pointer.x - origin.x) / space,
-                    (pointer.y - origin.y) / space,
-                ];
+                let at = [(pointer.x - origin.x) / space, (pointer.y - origin.y) / space];
                 let under = nearest(&score.systems, at);
                 if let Some(place) = under {
                     if response.clicked() {
@@ -130,15 +117,15 @@ pub(super) fn show(
                     response.on_hover_cursor(CursorIcon::PointingHand);
                 }
             }
-        });
+        },
+    );
     clicked
 }
 
 /// The note under or nearest to the pointer, within its own system.
 fn nearest(systems: &[crate::engrave::System], at: [f32; 2]) -> Option<&Place> {
-    let system = systems
-        .iter()
-        .find(|system| (system.top - 1.0..system.bottom + 1.0).contains(&at[1]))?;
+    let system =
+        systems.iter().find(|system| (system.top - 1.0..system.bottom + 1.0).contains(&at[1]))?;
     let far = |place: &&Place| {
         let [left, top, right, bottom] = place.area;
         let x = (left - at[0]).max(at[0] - right).max(0.0);
@@ -178,7 +165,7 @@ impl Pen<'_> {
     fn draw(&mut self, item: &Item, tint: Option<Color32>) {
         let palette = self.palette;
         let colour = tint.unwrap_or(match item.role {
-            Role::Staff => palette.text.gamma_multiply(0.45),
+            Role::Staff => palette.text.gamma_multiply(0.6),
             Role::Frame => palette.text.gamma_multiply(0.85),
             Role::Music => palette.text,
             Role::ChordSymbol => palette.string,
@@ -186,29 +173,14 @@ impl Pen<'_> {
         });
         match &item.ink {
             Ink::Glyph { glyph, at, size } => self.glyph(glyph.code, *at, *size, colour),
-            Ink::Line {
-                from,
-                to,
-                thickness,
-            } => self.line(*from, *to, *thickness, colour),
+            Ink::Line { from, to, thickness } => self.line(*from, *to, *thickness, colour),
             Ink::Quad(corners) => {
                 let corners = corners.iter().map(|&corner| self.at(corner)).collect();
-                self.painter
-                    .add(Shape::convex_polygon(corners, colour, Stroke::NONE));
+                self.painter.add(Shape::convex_polygon(corners, colour, Stroke::NONE));
             }
             Ink::Curve { points, thickness } => self.curve(points, *thickness, colour),
-            Ink::Text {
-                at,
-                text,
-                size,
-                anchor,
-                strong,
-            } => {
-                let family = if *strong {
-                    theme::semibold()
-                } else {
-                    FontFamily::Proportional
-                };
+            Ink::Text { at, text, size, anchor, strong } => {
+                let family = if *strong { theme::semibold() } else { FontFamily::Proportional };
                 let font = FontId::new(size * self.space, family);
                 let galley = self.painter.layout_no_wrap(text.clone(), font, colour);
                 let at = self.at(*at);
@@ -277,16 +249,10 @@ impl Pen<'_> {
         let width = (thickness * self.space * 0.55).max(1.0 / self.scale);
         for stroke in 0..STROKES {
             let off = (stroke as f32 / (STROKES - 1) as f32 - 0.5) * swell * 0.7;
-            let control = |point: [f32; 2]| {
-                self.at([point[0] + normal[0] * off, point[1] + normal[1] * off])
-            };
+            let control =
+                |point: [f32; 2]| self.at([point[0] + normal[0] * off, point[1] + normal[1] * off]);
             let shape = egui::epaint::CubicBezierShape::from_points_stroke(
-                [
-                    self.at(points[0]),
-                    control(points[1]),
-                    control(points[2]),
-                    self.at(points[3]),
-                ],
+                [self.at(points[0]), control(points[1]), control(points[2]), self.at(points[3])],
                 false,
                 Color32::TRANSPARENT,
                 Stroke::new(width, colour),

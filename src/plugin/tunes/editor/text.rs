@@ -4,7 +4,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use egui::text::{LayoutJob, TextFormat};
-use egui::{Color32, FontId, Galley, RichText, ScrollArea, Sense, Stroke, TextBuffer, TextEdit, Ui};
+use egui::{
+    Color32, FontId, Galley, RichText, ScrollArea, Sense, Stroke, TextBuffer, TextEdit, Ui,
+};
 
 use super::notation::Notation;
 use crate::abc::{Finding, Severity};
@@ -46,35 +48,30 @@ pub(super) fn show(
     {
         let mut state = TextEdit::load_state(ui.ctx(), id).unwrap_or_default();
         let cursor = egui::text::CCursor::new(before.chars().count());
-        state
-            .cursor
-            .set_char_range(Some(egui::text_selection::CCursorRange::one(cursor)));
+        state.cursor.set_char_range(Some(egui::text_selection::CCursorRange::one(cursor)));
         state.store(ui.ctx(), id);
     }
-    ScrollArea::vertical()
-        .id_salt("abc")
-        .max_height(height)
-        .auto_shrink([false, false])
-        .show(ui, |ui| {
+    ScrollArea::vertical().id_salt("abc").max_height(height).auto_shrink([false, false]).show(
+        ui,
+        |ui| {
             let edit = TextEdit::multiline(text)
                 .id(id)
                 .code_editor()
                 .interactive(editable)
                 .desired_width(f32::INFINITY)
-                .desired_rows((height / 18.0) as usize)
+                .min_size(egui::vec2(0.0, height))
                 .layouter(&mut layouter);
             let response = ui.add(edit).accessible_name("ABC text");
             changed = response.changed();
-        });
+        },
+    );
     if findings.is_empty() {
         return changed;
     }
     ui.add_space(4.0);
-    ScrollArea::vertical()
-        .id_salt("findings")
-        .max_height(below)
-        .auto_shrink([false, false])
-        .show(ui, |ui| {
+    ScrollArea::vertical().id_salt("findings").max_height(below).auto_shrink([false, false]).show(
+        ui,
+        |ui| {
             ui.spacing_mut().item_spacing.y = 2.0;
             for finding in &findings {
                 let (line, column) = notation.line_and_column(finding.span.start);
@@ -94,7 +91,8 @@ pub(super) fn show(
                     *select = Some(finding.span.start);
                 }
             }
-        });
+        },
+    );
     changed
 }
 
@@ -161,10 +159,8 @@ fn mark(text: &str, span: &Range<usize>) -> Range<usize> {
     if span.end > span.start {
         return span.clone();
     }
-    let next = text
-        .get(span.start..)
-        .and_then(|rest| rest.chars().next())
-        .map_or(0, char::len_utf8);
+    let next =
+        text.get(span.start..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
     span.start..span.start + next
 }
 
@@ -184,9 +180,8 @@ fn music_line(
         put(0, end, palette.weak);
         return;
     }
-    let is_field = bytes.len() > 1
-        && (bytes[0].is_ascii_alphabetic() || bytes[0] == b'+')
-        && bytes[1] == b':';
+    let is_field =
+        bytes.len() > 1 && (bytes[0].is_ascii_alphabetic() || bytes[0] == b'+') && bytes[1] == b':';
     if is_field {
         put(0, 2, palette.field);
         if matches!(bytes[0], b'w' | b'W' | b'T' | b'C' | b'N') {
