@@ -193,16 +193,31 @@ pub fn perform(tune: &Tune, options: &PerformOptions) -> Performance {
     performance.findings = findings;
     performance.notes.sort_by_key(|note| (note.start, note.channel, note.key));
     performance.tempos.sort_by_key(|tempo| tempo.start);
-    performance.tempos.dedup_by(|later, earlier| {
-        // The last one at a time holds.
-        let same = later.start == earlier.start;
-        if same {
-            *earlier = *later;
-        }
-        same || later.microseconds_per_quarter == earlier.microseconds_per_quarter
-    });
+    settle(
+        &mut performance.tempos,
+        |tempo| tempo.start,
+        |a, b| a.microseconds_per_quarter == b.microseconds_per_quarter,
+    );
+    settle(
+        &mut performance.metres,
+        |metre| metre.start,
+        |a, b| (a.numerator, a.denominator) == (b.numerator, b.denominator),
+    );
+    settle(&mut performance.keys, |key| key.start, |a, b| a.key == b.key);
     performance.programs.sort_by_key(|program| program.start);
     performance
+}
+
+/// Leaves the last of the changes at a time, and of those the ones that change something.
+fn settle<T>(changes: &mut Vec<T>, start: impl Fn(&T) -> u32, equal: impl Fn(&T, &T) -> bool) {
+    changes.dedup_by(|later, earlier| {
+        let same = start(later) == start(earlier);
+        if same {
+            std::mem::swap(later, earlier);
+        }
+        same
+    });
+    changes.dedup_by(|later, earlier| equal(later, earlier));
 }
 
 fn microseconds_per_quarter(tempo: &super::Tempo) -> Option<u32> {
@@ -1143,3 +1158,6 @@ fn transposition(clef: &super::Clef) -> i16 {
     };
     octave_line + i16::from(clef.octave.unwrap_or(0)) * 12 + i16::from(clef.transpose.unwrap_or(0))
 }
+
+#[cfg(test)]
+mod tests;

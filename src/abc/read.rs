@@ -602,3 +602,6 @@ fn is_music(element: &Element) -> bool {
             | ElementKind::Bar(_)
     )
 }
+
+#[cfg(test)]
+mod tests;

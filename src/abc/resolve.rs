@@ -51,6 +51,13 @@ impl Tune {
     pub(super) fn resolve_and_check(&mut self) -> Vec<Finding> {
         let mut findings = Vec::new();
         let swing = self.swings();
+        let ratio = self
+            .inherited
+            .iter()
+            .chain(&self.header)
+            .filter_map(|field| broken_ratio(&field.change))
+            .next_back()
+            .unwrap_or(if swing { (2, 1) } else { (3, 1) });
         let octave_only = self.header.iter().chain(&self.inherited).any(|field| {
             let mut words = field.text.split_whitespace();
             matches!(field.letter, '%' | 'I')
@@ -63,6 +70,7 @@ impl Tune {
                 signature: self.key.alterations(),
                 metre: self.metre.clone(),
                 swing,
+                ratio,
                 octave_only,
                 in_bar: HashMap::new(),
                 tied: HashMap::new(),
@@ -113,6 +121,8 @@ struct Resolver<'a> {
     signature: [i8; 7],
     metre: Metre,
     swing: bool,
+    /// What a single `>` makes of two notes: three to one, or what `%%MIDI ratio` says.
+    ratio: (u32, u32),
     /// Accidentals hold for their own octave only (%%propagate-accidentals octave).
     octave_only: bool,
     /// Alterations that hold to the end of the bar.
@@ -262,7 +272,7 @@ impl Resolver<'_> {
                         Change::Key(Some(key), _) => self.signature = key.alterations(),
                         Change::Unit(unit) => self.unit = *unit,
                         Change::Metre(metre) => self.metre = metre.clone(),
-                        _ => {}
+                        change => self.ratio = broken_ratio(change).unwrap_or(self.ratio),
                     }
                     false
                 }
@@ -278,8 +288,8 @@ impl Resolver<'_> {
             self.tied = std::mem::take(&mut self.tied_here);
             let written = duration(&element.kind);
             if let Some((marks, first, _)) = broken.take() {
-                scale(&mut before[first].kind, broken_factor(marks, self.swing));
-                scale(&mut element.kind, broken_factor(-marks, self.swing));
+                scale(&mut before[first].kind, broken_factor(marks, self.ratio));
+                scale(&mut element.kind, broken_factor(-marks, self.ratio));
                 last_swung = None;
             } else if self.swing {
                 let eighth = matches!(element.kind, ElementKind::Note(_)).then_some(written);
@@ -316,14 +326,26 @@ impl Resolver<'_> {
     }
 }
 
-/// What broken rhythm makes of a note: the one before so many marks (the one after, where negative), §4.4. A
-/// hornpipe's single mark is two to one.
-fn broken_factor(marks: i8, swing: bool) -> Length {
+/// What broken rhythm makes of a note: the one before so many marks (the one after, where negative), §4.4.
+/// `ratio` is that of a single mark.
+fn broken_factor(marks: i8, ratio: (u32, u32)) -> Length {
     let strength = 1u32 << marks.unsigned_abs().min(7);
-    if strength == 2 && swing {
-        return Length::new(if marks > 0 { 4 } else { 2 }, 3);
+    if strength == 2 {
+        let part = if marks > 0 { ratio.0 } else { ratio.1 };
+        return Length::new(2 * part, ratio.0 + ratio.1);
     }
     if marks > 0 { Length::new(2 * strength - 1, strength) } else { Length::new(1, strength) }
+}
+
+/// The ratio that `%%MIDI ratio 2 1` gives.
+fn broken_ratio(change: &Change) -> Option<(u32, u32)> {
+    let Change::Midi(words) = change else { return None };
+    if words.first()? != "ratio" {
+        return None;
+    }
+    let part =
+        |at: usize| words.get(at)?.parse::<u32>().ok().filter(|part| (1..=64).contains(part));
+    Some((part(1)?, part(2)?))
 }
 
 fn scale(kind: &mut ElementKind, factor: Length) {

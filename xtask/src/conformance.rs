@@ -301,6 +301,14 @@ fn without_decorations(tune: &str) -> String {
     let mut out = String::with_capacity(tune.len() + 32);
     let mut body = false;
     for line in tune.lines() {
+        // Drums and drones accompany; trimmed and expanded notes and delayed chords are a player's touch.
+        let word = line.strip_prefix("%%MIDI").map(str::trim_start).unwrap_or_default();
+        if ["drum", "drone", "trim", "expand", "chordattack", "randomchordattack"]
+            .iter()
+            .any(|touch| word.starts_with(touch))
+        {
+            continue;
+        }
         let bytes = line.as_bytes();
         let field = bytes.len() > 1
             && bytes[0].is_ascii_alphabetic()

@@ -1198,7 +1198,7 @@ impl Reader<'_> {
         let rest = line.rest();
         let mut found: Option<(usize, String)> = None;
         for (target, value) in self.macros.iter().rev() {
-            if let Some(prefix) = target.strip_suffix('n').filter(|_| target.len() > 1) {
+            if let Some((prefix, suffix)) = target.split_once('n') {
                 // A transposing macro: `n` stands for any note, other letters for notes above and below it.
                 if let Some(note) = rest.strip_prefix(prefix) {
                     let bytes = note.as_bytes();
@@ -1216,6 +1216,10 @@ impl Reader<'_> {
                             break;
                         }
                     }
+                    if !note[length..].starts_with(suffix) {
+                        continue;
+                    }
+                    length += suffix.len();
                     let base = octave * 7 + step as i32;
                     let expanded: String = value
                         .chars()
