@@ -22,7 +22,7 @@ pub const POLYPHONY: usize = 64;
 const WAITING: usize = 64;
 
 /// The most schedules that wait to be fetched and freed.
-const RETIRED: usize = 4;
+const RETIRED: usize = 8;
 
 /// Ticks of two quavers, the pair that swing divides.
 const SWING_PAIR: f64 = PPQ as f64;
@@ -373,6 +373,16 @@ impl Player {
         None
     }
 
+    /// Puts a schedule that nobody wants among those to be fetched and freed. Comes back if there is no
+    /// place.
+    pub fn discard(&mut self, schedule: Box<Schedule>) -> Option<Box<Schedule>> {
+        if !self.has_room() {
+            return Some(schedule);
+        }
+        self.retire(Some(schedule));
+        None
+    }
+
     /// Gives the player the tune that takes over after [`Settings::rounds`]. Comes back if there is one
     /// already.
     pub fn succeed(&mut self, schedule: Box<Schedule>) -> Option<Box<Schedule>> {
@@ -381,6 +391,16 @@ impl Player {
         }
         self.successor = Some(schedule);
         None
+    }
+
+    /// The tag of the tune that the succession stems from: the present one's before any took over.
+    pub fn base(&self) -> Option<u64> {
+        self.first.as_ref().or(self.tune.as_ref()).map(|tune| tune.tag)
+    }
+
+    /// Whether [`discard`](Self::discard) has a place.
+    pub fn can_discard(&self) -> bool {
+        self.has_room()
     }
 
     /// Whether a tune waits to take over at a bar line.
@@ -438,6 +458,11 @@ impl Player {
     /// A key comes up, at the start of the next stretch.
     pub fn key_off(&mut self, key: u8) {
         self.held.retain(|&held| held != key);
+    }
+
+    /// Every key comes up, at the start of the next stretch.
+    pub fn all_keys_off(&mut self) {
+        self.held.clear();
     }
 
     /// Ends every note at sample `at` and lets go of every key.
@@ -821,8 +846,9 @@ impl Player {
         }
     }
 
+    /// Whether a hand-over, which may set three schedules free, has a place for them.
     fn has_room(&self) -> bool {
-        self.retired.len() + 2 <= RETIRED
+        self.retired.len() + 3 <= RETIRED
     }
 
     fn retire(&mut self, schedule: Option<Box<Schedule>>) {
@@ -842,6 +868,8 @@ impl Player {
         self.retire(old);
         let first = self.first.take();
         self.retire(first);
+        let successor = self.successor.take();
+        self.retire(successor);
         self.successions = 0;
         self.anchor = match (self.drive, &self.tune) {
             (None | Some(Drive::Host), _) | (_, None) => anchor,

@@ -3,26 +3,265 @@
 pub mod editor;
 pub mod params;
 pub mod shared;
+mod writer;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
+use nice_plug::context::process::SendEventError;
+use nice_plug::midi::{Channel, Key, VoiceID};
 use nice_plug::prelude::*;
 use nice_plug_egui::EguiEditor;
+use rtrb::{Producer, RingBuffer};
 
 use self::editor::TunesApp;
-use self::params::TunesParams;
-use self::shared::TunesShared;
+use self::params::{PlayMode, TunesParams};
+use self::shared::{NOWHERE, SavedTune, TunesShared};
+use self::writer::{Played, Writer, tag};
+use super::crew::{Crew, Seat};
+use crate::playback::{Clock, Event, POLYPHONY, Player, Settings};
+use crate::voice::Voice;
+
+/// Writes for all Tunes of the process.
+static CREW: Crew = Crew::new("earworm-tunes");
+
+/// Played notes on their way to the writer.
+const PLAYED_RING: usize = 512;
+
+/// How long an offline render sleeps between looks at the writer.
+const OFFLINE_NAP: Duration = Duration::from_micros(200);
+
+/// Ends of notes that a host would not take at once.
+const UNSENT: usize = 4 * POLYPHONY;
 
 /// A note generator that writes folk tunes and plays them in time with its host.
 pub struct Tunes {
     params: Arc<TunesParams>,
     shared: Arc<TunesShared>,
+    /// From activation on; kept after it, so that what sounded can be ended in the next.
+    engine: Option<Engine>,
+    seat: Option<Seat>,
+    offline: bool,
+}
+
+/// What the audio thread works with.
+struct Engine {
+    sample_rate: f32,
+    player: Player,
+    voice: Voice,
+    voice_on: bool,
+    played: Producer<Played>,
+    triggered: bool,
+    /// Ends of notes that the host has yet to hear of.
+    unsent: Vec<Event>,
+    /// Quarter notes since activation, where the host has no beat line to date played notes by.
+    beats: f64,
 }
 
 impl Default for Tunes {
     fn default() -> Self {
         let shared = Arc::new(TunesShared::new());
-        Self { params: Arc::new(TunesParams::new(shared.clone())), shared }
+        Self {
+            params: Arc::new(TunesParams::new(shared.clone())),
+            shared,
+            engine: None,
+            seat: None,
+            offline: false,
+        }
+    }
+}
+
+/// Where notes go: out to the host, and into the built-in voice as the block is rendered.
+struct Stage<'a, C> {
+    context: &'a mut C,
+    voice: &'a mut Voice,
+    voice_on: bool,
+    level: &'a Smoother<f32>,
+    left: &'a mut [f32],
+    right: &'a mut [f32],
+    rendered: usize,
+    unsent: &'a mut Vec<Event>,
+}
+
+impl<C: ProcessContext<Tunes>> Stage<'_, C> {
+    /// Renders the voice up to a sample of the block.
+    fn render_until(&mut self, end: usize) {
+        let (from, to) = (self.rendered, end.min(self.left.len()));
+        self.rendered = to.max(from);
+        let (Some(left), Some(right)) = (self.left.get_mut(from..to), self.right.get_mut(from..to))
+        else {
+            return;
+        };
+        if self.voice.is_silent() {
+            left.fill(0.0);
+            right.fill(0.0);
+            return;
+        }
+        for (left, right) in left.iter_mut().zip(right) {
+            let level = self.level.next();
+            let [l, r] = self.voice.render();
+            *left = l * level;
+            *right = r * level;
+        }
+    }
+
+    fn say(&mut self, at: u32, event: Event) {
+        self.render_until(at as usize);
+        match event {
+            Event::On { key, velocity, .. } if self.voice_on => self.voice.note_on(key, velocity),
+            Event::On { .. } => {}
+            Event::Off { key, .. } => self.voice.note_off(key),
+        }
+        self.send(at, event);
+    }
+
+    /// Tells the host. A note's end that it does not take is kept: no note stays on.
+    fn send(&mut self, at: u32, event: Event) {
+        if let Err((_, SendEventError::HostBufferFull)) = self.context.try_send_event(note(at, event))
+            && matches!(event, Event::Off { .. })
+            && self.unsent.len() < UNSENT
+        {
+            self.unsent.push(event);
+        }
+    }
+
+    /// Tells the host of ends that it has yet to hear of.
+    fn resend(&mut self) {
+        while let Some(event) = self.unsent.last() {
+            let sent = self.context.try_send_event(note(0, *event));
+            if matches!(sent, Err((_, SendEventError::HostBufferFull))) {
+                break;
+            }
+            self.unsent.pop();
+        }
+    }
+}
+
+/// An event in the framework's words.
+fn note(timing: u32, event: Event) -> PluginNoteEvent<Tunes> {
+    match event {
+        Event::On {
+            channel,
+            key,
+            velocity,
+            id,
+        } => NoteEvent::NoteOn {
+            timing,
+            voice_id: VoiceID::ID(id),
+            channel: Channel::Number(channel),
+            key: Key::Number(key),
+            velocity,
+        },
+        Event::Off { channel, key, id } => NoteEvent::NoteOff {
+            timing,
+            voice_id: VoiceID::ID(id),
+            channel: Channel::Number(channel),
+            key: Key::Number(key),
+            velocity: 0.0,
+        },
+    }
+}
+
+/// The host's transport at sample `at` of the block.
+fn clock(transport: &Transport, at: u32, sample_rate: f32) -> Clock {
+    let tempo = transport.tempo;
+    let gone = tempo.map_or(0.0, |tempo| {
+        f64::from(at) / f64::from(sample_rate) * tempo / 60.0
+    });
+    let gone = if transport.playing { gone } else { 0.0 };
+    let bar = match (transport.time_sig_numerator, transport.time_sig_denominator) {
+        (Some(numerator), Some(denominator)) if numerator > 0 && denominator > 0 => transport
+            .bar_start_pos_beats()
+            .map(|start| (start, 4.0 * f64::from(numerator) / f64::from(denominator))),
+        _ => None,
+    };
+    let start = transport.pos_beats();
+    let mut clock = Clock {
+        playing: transport.playing,
+        beats: start.map(|beats| beats + gone),
+        tempo,
+        bar,
+        cycle: transport.loop_range_beats(),
+    };
+    if let (Some(start), Some(beats), Some((from, to))) = (start, clock.beats, clock.cycle)
+        && start < to
+        && beats >= to
+        && to > from
+    {
+        clock.beats = Some(from + (beats - to) % (to - from));
+    }
+    clock
+}
+
+impl Engine {
+    /// Fetches what the writer and the editor have for the player, and hands back what it is done with.
+    fn exchange(&mut self, shared: &TunesShared) {
+        if shared.outgoing.is_empty()
+            && let Some(used) = self.player.take_retired()
+        {
+            // Nothing lay there, and only this thread puts anything there.
+            drop(shared.outgoing.put(used));
+        }
+        if !self.player.has_next()
+            && let Some(tune) = shared.incoming.take()
+        {
+            // Comes back only if one was waiting, and none was.
+            drop(self.player.offer(tune));
+        }
+        if !self.player.has_successor()
+            && self.player.can_discard()
+            && let Some(successor) = shared.successor.take()
+        {
+            let wanted = self
+                .player
+                .base()
+                .map(|base| tag(base, self.player.successions() + 1));
+            // Both give back only where there is no place, and there is.
+            drop(if wanted == Some(successor.tag) {
+                self.player.succeed(successor)
+            } else {
+                self.player.discard(successor)
+            });
+        }
+        if let Some(base) = self.player.base() {
+            shared.base.store(base, Ordering::Release);
+        }
+        shared
+            .turn
+            .store(self.player.successions(), Ordering::Release);
+    }
+
+    fn publish(&self, shared: &TunesShared) {
+        let place = self.player.place();
+        let (position, round) = place.unwrap_or((NOWHERE, 0));
+        shared.position.store(position, Ordering::Relaxed);
+        shared.round.store(round, Ordering::Relaxed);
+        shared.playing.store(place.is_some(), Ordering::Relaxed);
+        shared
+            .tempo
+            .store(self.player.tempo() as f32, Ordering::Relaxed);
+    }
+}
+
+impl Tunes {
+    /// Offline only: waits until the writer has the successor that is due within the block, so that a
+    /// render is the same on every run.
+    fn wait_for_successor(&mut self, settings: &Settings, frames: u32) {
+        let (Some(engine), Some(seat)) = (&mut self.engine, &self.seat) else {
+            return;
+        };
+        let rate = f64::from(engine.sample_rate);
+        // Far more than a block holds at any tempo: 1,000 quarter notes a minute.
+        let ticks = f64::from(frames) / rate * 8_000.0 + 960.0;
+        while engine.player.succession_within(settings, ticks)
+            && !engine.player.has_successor()
+            && !self.shared.barren.load(Ordering::Acquire)
+        {
+            seat.nudge();
+            std::thread::sleep(OFFLINE_NAP);
+            engine.exchange(&self.shared);
+        }
     }
 }
 
@@ -55,13 +294,182 @@ impl Plugin for Tunes {
         editor::editor(self.params.clone(), self.shared.clone())
     }
 
+    /// Refuses a damaged or hostile state whole, so that the plug-in stays as it was.
+    fn filter_state(state: &mut PluginState) {
+        let fault = state.fields.get("tune").and_then(|saved| {
+            match serde_json::from_str::<SavedTune>(saved) {
+                Ok(saved) => saved.fault(),
+                Err(error) => Some(format!("the project's tune can't be read: {error}")),
+            }
+        });
+        if let Some(why) = fault {
+            state.params.clear();
+            state.fields.clear();
+            if let Ok(refused) = serde_json::to_string(&SavedTune::refused(why)) {
+                state.fields.insert("tune".to_owned(), refused);
+            }
+        }
+    }
+
+    fn activate(
+        &mut self,
+        _layout: &AudioIOLayout,
+        config: &BufferConfig,
+        _context: &mut impl ActivateContext<Self>,
+    ) -> bool {
+        self.deactivate();
+        let (producer, consumer) = RingBuffer::new(PLAYED_RING);
+        let unsent = match self.engine.take() {
+            Some(engine) => engine.unsent,
+            None => Vec::with_capacity(UNSENT),
+        };
+        let mut engine = Engine {
+            sample_rate: config.sample_rate,
+            player: Player::new(config.sample_rate),
+            voice: Voice::new(config.sample_rate),
+            voice_on: self.params.voice.value(),
+            played: producer,
+            triggered: self.params.generate.value(),
+            unsent,
+            beats: 0.0,
+        };
+        self.shared.barren.store(false, Ordering::Release);
+        self.shared.seek.store(NOWHERE, Ordering::Relaxed);
+        self.shared.hand_in_again();
+        engine.exchange(&self.shared);
+        self.engine = Some(engine);
+        self.offline = config.process_mode == ProcessMode::Offline;
+        let writer = Writer::new(self.params.clone(), self.shared.clone(), consumer);
+        match CREW.hire(writer) {
+            Ok(seat) => self.seat = Some(seat),
+            Err(error) => self
+                .shared
+                .set_fault(Some(format!("no thread to write on: {error}"))),
+        }
+        true
+    }
+
+    fn reset(&mut self) {
+        if let Some(engine) = &mut self.engine {
+            // No events can be sent from here: the next block says that the notes ended.
+            let unsent = &mut engine.unsent;
+            engine.player.stop(0, &mut |_, event| {
+                if unsent.len() < UNSENT {
+                    unsent.push(event);
+                }
+            });
+            engine.voice.all_off();
+        }
+    }
+
     fn process(
         &mut self,
-        _buffer: &mut Buffer,
+        buffer: &mut Buffer,
         _aux: &mut AuxiliaryBuffers,
-        _context: &mut impl ProcessContext<Self>,
+        context: &mut impl ProcessContext<Self>,
     ) -> ProcessStatus {
+        let frames = buffer.samples() as u32;
+        let settings = self.params.settings();
+        if let Some(engine) = &mut self.engine {
+            engine.exchange(&self.shared);
+        }
+        if self.offline && settings.rounds > 0 {
+            self.wait_for_successor(&settings, frames);
+        }
+        let ([left, right], Some(engine)) = (buffer.as_slice(), &mut self.engine) else {
+            return ProcessStatus::Normal;
+        };
+        let triggered = self.params.generate.value();
+        if triggered && !engine.triggered {
+            self.shared.triggers.fetch_add(1, Ordering::Release);
+        }
+        engine.triggered = triggered;
+        let voice_on = self.params.voice.value();
+        if engine.voice_on && !voice_on {
+            engine.voice.all_off();
+        }
+        engine.voice_on = voice_on;
+
+        let rate = engine.sample_rate;
+        let bypassed = self.params.bypass.value();
+        let key_mode = self.params.play.value() == PlayMode::Key;
+        let (mut done, mut beats) = (0, engine.beats);
+        let mut stage = Stage {
+            context,
+            voice: &mut engine.voice,
+            voice_on,
+            level: &self.params.level.smoothed,
+            left,
+            right,
+            rendered: 0,
+            unsent: &mut engine.unsent,
+        };
+        stage.resend();
+        if self.shared.panic.swap(false, Ordering::AcqRel) {
+            engine.player.panic(0, &mut |at, event| stage.say(at, event));
+            stage.voice.all_off();
+        }
+        let seek = self.shared.seek.swap(NOWHERE, Ordering::AcqRel);
+        if seek != NOWHERE {
+            let out = &mut |at, event| stage.say(at, event);
+            engine.player.seek(seek, 0, out);
+        }
+        while done < frames {
+            let event = stage.context.next_event();
+            let until = match &event {
+                // Keys only cut the block where they start and stop the tune.
+                Some(event) if key_mode => event.timing().clamp(done, frames),
+                Some(_) => done,
+                None => frames,
+            };
+            if until > done {
+                let clock = clock(stage.context.transport(), done, rate);
+                let out = &mut |at, event| stage.say(at, event);
+                if bypassed {
+                    engine.player.stop(done, out);
+                } else {
+                    engine.player.play(done..until, &clock, &settings, out);
+                }
+                let tempo = clock.tempo.unwrap_or(120.0);
+                beats = clock.beats.unwrap_or(engine.beats)
+                    + f64::from(until - done) / f64::from(rate) * tempo / 60.0;
+                done = until;
+            }
+            let (key, velocity) = match event {
+                Some(NoteEvent::NoteOn { key, velocity, .. }) => (key, velocity.max(1.0 / 127.0)),
+                Some(NoteEvent::NoteOff { key, .. } | NoteEvent::Choke { key, .. }) => (key, 0.0),
+                _ => continue,
+            };
+            let at = event.map_or(done, |event| event.timing());
+            let when = clock(stage.context.transport(), at, rate).beats;
+            if let Key::Number(key) = key {
+                if velocity > 0.0 {
+                    engine.player.key_on(key.min(127));
+                } else {
+                    engine.player.key_off(key);
+                }
+                // A full ring loses an old phrase's note, no more.
+                let _ = engine.played.push(Played {
+                    beats: when.unwrap_or(beats),
+                    key: key.min(127),
+                    velocity: (velocity.clamp(0.0, 1.0) * 127.0).round() as u8,
+                });
+            } else if velocity == 0.0 {
+                engine.player.all_keys_off();
+            }
+        }
+        stage.render_until(frames as usize);
+        engine.beats = beats;
+        engine.publish(&self.shared);
         ProcessStatus::KeepAlive
+    }
+
+    fn deactivate(&mut self) {
+        self.seat = None;
+        self.reset();
+        self.shared.position.store(NOWHERE, Ordering::Relaxed);
+        self.shared.playing.store(false, Ordering::Relaxed);
+        self.shared.free_used();
     }
 }
 

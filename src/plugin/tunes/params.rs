@@ -6,35 +6,44 @@ use nice_plug::prelude::*;
 use nice_plug_egui::EguiEditorState;
 
 use super::shared::{Kept, TunesShared};
+use crate::abc::{self, Key, Step};
+use crate::playback::{Play, Settings};
+use crate::tunes::Style;
 
 /// The dance to write.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
 pub enum DanceStyle {
-    /// Two beats of four quavers.
     #[id = "reel"]
     Reel,
-    /// 6/8.
     #[id = "jig"]
     Jig,
-    /// 9/8.
+    #[id = "hornpipe"]
+    Hornpipe,
     #[id = "slip-jig"]
     #[name = "Slip jig"]
     SlipJig,
-    /// Dotted 4/4.
-    #[id = "hornpipe"]
-    Hornpipe,
-    /// 2/4.
-    #[id = "polka"]
-    Polka,
-    /// 3/4.
     #[id = "waltz"]
     Waltz,
-    /// 4/4 with Scotch snaps.
-    #[id = "strathspey"]
-    Strathspey,
-    /// 4/4 or 2/4, walked.
+    #[id = "polka"]
+    Polka,
     #[id = "march"]
     March,
+    #[id = "strathspey"]
+    Strathspey,
+    #[id = "slide"]
+    Slide,
+    #[id = "air"]
+    Air,
+    #[id = "morris"]
+    Morris,
+}
+
+impl DanceStyle {
+    /// As the composer knows it.
+    pub fn style(self) -> Style {
+        Style::ALL[self.to_index().min(Style::ALL.len() - 1)]
+    }
 }
 
 /// The note that the tune's scale is built on.
@@ -73,9 +82,22 @@ pub enum Tonic {
 }
 
 impl Tonic {
-    /// As a `K:` field spells it.
-    pub fn abc(self) -> &'static str {
-        ["C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"][self.to_index().min(11)]
+    /// The step and its accidental in semitones.
+    fn step(self) -> (Step, i8) {
+        match self {
+            Self::C => (Step::C, 0),
+            Self::Db => (Step::D, -1),
+            Self::D => (Step::D, 0),
+            Self::Eb => (Step::E, -1),
+            Self::E => (Step::E, 0),
+            Self::F => (Step::F, 0),
+            Self::FSharp => (Step::F, 1),
+            Self::G => (Step::G, 0),
+            Self::Ab => (Step::A, -1),
+            Self::A => (Step::A, 0),
+            Self::Bb => (Step::B, -1),
+            Self::B => (Step::B, 0),
+        }
     }
 }
 
@@ -98,9 +120,15 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// As a `K:` field spells it.
-    pub fn abc(self) -> &'static str {
-        ["maj", "min", "dor", "mix", "lyd", "phr"][self.to_index().min(5)]
+    fn abc(self) -> abc::Mode {
+        match self {
+            Self::Major => abc::Mode::Major,
+            Self::Minor => abc::Mode::Minor,
+            Self::Dorian => abc::Mode::Dorian,
+            Self::Mixolydian => abc::Mode::Mixolydian,
+            Self::Lydian => abc::Mode::Lydian,
+            Self::Phrygian => abc::Mode::Phrygian,
+        }
     }
 }
 
@@ -141,7 +169,7 @@ pub struct TunesParams {
     /// How daring the writing is: 1 as the collections, lower plainer, higher odder.
     #[id = "temperature"]
     pub temperature: FloatParam,
-    /// The same seed and settings write the same tune.
+    /// The same seed and settings write the same tune; 0 takes a new seed each time.
     #[id = "seed"]
     pub seed: IntParam,
     /// Writes a new tune each time it goes from off to on.
@@ -184,6 +212,9 @@ pub struct TunesParams {
     /// After how many rounds a new tune takes over, from the following seed; 0 never.
     #[id = "rounds"]
     pub rounds: IntParam,
+    /// Plays nothing; every note ends.
+    #[id = "bypass"]
+    pub bypass: BoolParam,
 
     /// The tune itself, so that a project plays the same notes whatever model wrote them.
     #[persist = "tune"]
@@ -221,7 +252,15 @@ impl TunesParams {
                 FloatRange::Linear { min: 0.2, max: 1.5 },
             )
             .with_step_size(0.01),
-            seed: IntParam::new("Seed", 1, IntRange::Linear { min: 0, max: 9999 }),
+            seed: IntParam::new("Seed", 0, IntRange::Linear { min: 0, max: 9999 })
+                .with_value_to_string(Arc::new(|seed| match seed {
+                    0 => "new each time".to_owned(),
+                    seed => seed.to_string(),
+                }))
+                .with_string_to_value(Arc::new(|text| match text.trim() {
+                    "new each time" => Some(0),
+                    number => number.parse().ok(),
+                })),
             generate: switch("Generate", false),
             play: EnumParam::new("Play", PlayMode::Loop),
             transpose: IntParam::new("Transpose", 0, IntRange::Linear { min: -12, max: 12 })
@@ -264,7 +303,37 @@ impl TunesParams {
                     "never" => Some(0),
                     number => number.trim_end_matches("rounds").trim().parse().ok(),
                 })),
+            bypass: BoolParam::new("Bypass", false).make_bypass(),
             kept: Kept::new(shared),
+        }
+    }
+}
+
+impl TunesParams {
+    /// The key to write in.
+    pub fn tune_key(&self) -> Key {
+        let (step, accidental) = self.key.value().step();
+        Key::new(step, accidental, self.mode.value().abc())
+    }
+
+    /// How the tune is played at the moment. Allocates nothing.
+    pub fn settings(&self) -> Settings {
+        Settings {
+            play: match self.play.value() {
+                PlayMode::Loop => Play::Loop,
+                PlayMode::Once => Play::Once,
+                PlayMode::Free => Play::Free,
+                PlayMode::Key => Play::Key,
+            },
+            transpose: self.transpose.value() + 12 * self.octave.value(),
+            swing: self.swing.value(),
+            gate: self.gate.value(),
+            velocity: self.velocity.value(),
+            velocity_variation: self.velocity_variation.value(),
+            timing_variation: self.timing_variation.value() / 1000.0,
+            chords: self.chords.value(),
+            chord_channel: (self.chord_channel.value() - 1).clamp(0, 15) as u8,
+            rounds: self.rounds.value().max(0) as u32,
         }
     }
 }

@@ -9,18 +9,25 @@
 //!   thread never locks; tunes reach it through mailboxes.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use atomic_float::AtomicF32;
 use nice_plug::params::persist::PersistentField;
 use serde::{Deserialize, Serialize};
 
+use crate::abc::{self, PerformOptions};
+use crate::playback::Schedule;
+use crate::plugin::handover::Mailbox;
+
 /// `position` and `seek` when there is none.
 pub const NOWHERE: u32 = u32::MAX;
 
 /// How many earlier tunes are kept for the editor.
 pub const PAST: usize = 24;
+
+/// The most tunes of a succession that a project keeps.
+pub const SUCCESSORS: usize = 64;
 
 /// The longest tune text a project or an editor may hand in, in bytes.
 pub const LONGEST_TUNE: usize = 256 * 1024;
@@ -96,6 +103,20 @@ pub struct TunesShared {
     pub panic: AtomicBool,
     /// How many notes were played in and can be continued from.
     pub played_in: AtomicU32,
+    /// How often the Generate parameter went on; the worker writes a tune for each.
+    pub(super) triggers: AtomicU32,
+    /// Which tune of a succession sounds: 0 the tune itself.
+    pub(super) turn: AtomicU32,
+    /// [`Score::number`] of the succession's first tune, as the audio thread plays it.
+    pub(super) base: AtomicU64,
+    /// No successor can be written; an offline render must not wait for one.
+    pub(super) barren: AtomicBool,
+    /// To the audio thread: takes over at the next bar line.
+    pub(super) incoming: Mailbox<Schedule>,
+    /// To the audio thread: takes over after the rounds.
+    pub(super) successor: Mailbox<Schedule>,
+    /// From the audio thread, to be freed.
+    pub(super) outgoing: Mailbox<Schedule>,
     desk: Mutex<Desk>,
 }
 
@@ -103,6 +124,8 @@ pub struct TunesShared {
 #[derive(Debug)]
 struct Desk {
     tune: Arc<Score>,
+    /// The tunes that follow it when a new one is asked for every few rounds.
+    successors: Vec<Arc<Score>>,
     past: VecDeque<Arc<Score>>,
     writing: Option<Writing>,
     commands: VecDeque<Command>,
@@ -119,6 +142,23 @@ pub enum TuneError {
     /// Nothing to play in it.
     #[error("there is no note in it; a tune needs a K: line and notes after it")]
     NoNotes,
+}
+
+/// Lays the first tune of `text` flat. `number` tells the audio thread which it is.
+pub(super) fn schedule(text: &str, number: u64) -> Result<Box<Schedule>, TuneError> {
+    if text.len() > LONGEST_TUNE {
+        return Err(TuneError::TooLong(text.len()));
+    }
+    let book = abc::read(text);
+    let tune = book.tunes.first().ok_or(TuneError::NoNotes)?;
+    let performance = abc::perform(tune, &PerformOptions::default());
+    if performance.notes.is_empty() {
+        return Err(TuneError::NoNotes);
+    }
+    let tonic = tune.key.tonic.map_or(0, |(step, accidental)| {
+        (step.semitones() + accidental).rem_euclid(12) as u8
+    });
+    Ok(Box::new(Schedule::new(&performance, tonic, number)))
 }
 
 impl Default for TunesShared {
@@ -138,24 +178,39 @@ impl TunesShared {
             seek: AtomicU32::new(NOWHERE),
             panic: AtomicBool::new(false),
             played_in: AtomicU32::new(0),
+            triggers: AtomicU32::new(0),
+            turn: AtomicU32::new(0),
+            base: AtomicU64::new(0),
+            barren: AtomicBool::new(false),
+            incoming: Mailbox::empty(),
+            successor: Mailbox::empty(),
+            outgoing: Mailbox::empty(),
             desk: Mutex::new(Desk {
                 tune: Arc::new(Score {
                     abc: BUILT_IN.to_owned(),
                     origin: Origin::BuiltIn,
-                    number: 0,
+                    number: 1,
                 }),
+                successors: Vec::new(),
                 past: VecDeque::new(),
                 writing: None,
                 commands: VecDeque::new(),
                 fault: None,
-                numbers: 0,
+                numbers: 1,
             }),
         }
     }
 
-    /// The tune on the desk: the one that plays, or takes over at the next bar line.
+    /// The tune that plays, or takes over at the next bar line.
     pub fn tune(&self) -> Arc<Score> {
-        self.desk().tune.clone()
+        let desk = self.desk();
+        let turn = self.turn.load(Ordering::Relaxed) as usize;
+        if self.base.load(Ordering::Relaxed) == desk.tune.number
+            && let Some(successor) = turn.checked_sub(1).and_then(|n| desk.successors.get(n))
+        {
+            return successor.clone();
+        }
+        desk.tune.clone()
     }
 
     /// Earlier tunes, the latest first; the present one is not among them.
@@ -180,16 +235,7 @@ impl TunesShared {
 
     /// Makes `abc` the tune; it takes over at the next bar line. On an error the tune stays as it was.
     pub fn set_tune(&self, abc: &str, origin: Origin) -> Result<Arc<Score>, TuneError> {
-        if abc.len() > LONGEST_TUNE {
-            return Err(TuneError::TooLong(abc.len()));
-        }
-        let mut desk = self.desk();
-        desk.numbers += 1;
-        let score = Arc::new(Score { abc: abc.to_owned(), origin, number: desk.numbers });
-        let old = std::mem::replace(&mut desk.tune, score.clone());
-        desk.past.push_front(old);
-        desk.past.truncate(PAST);
-        Ok(score)
+        self.put_on_desk(abc, &[], origin)
     }
 
     /// Ends every note at once.
@@ -197,8 +243,122 @@ impl TunesShared {
         self.panic.store(true, Ordering::Release);
     }
 
+    /// Makes `abc` the tune and `successors` what follows it.
+    fn put_on_desk(
+        &self,
+        abc: &str,
+        successors: &[String],
+        origin: Origin,
+    ) -> Result<Arc<Score>, TuneError> {
+        for successor in successors {
+            schedule(successor, 0)?;
+        }
+        let mut desk = self.desk();
+        let number = desk.numbers + 1;
+        let laid = schedule(abc, number)?;
+        let score = desk.score(abc.to_owned(), origin);
+        let old = std::mem::replace(&mut desk.tune, score.clone());
+        desk.remember(old);
+        let origin = Origin::Restored;
+        desk.successors = successors
+            .iter()
+            .map(|abc| desk.score(abc.clone(), origin))
+            .collect();
+        desk.fault = None;
+        self.barren.store(false, Ordering::Relaxed);
+        // Under the lock, so that the newest tune on the desk is also the last in the mailbox.
+        self.hand_in(laid);
+        Ok(score)
+    }
+
+    /// Puts a schedule where the audio thread finds it, and frees what it has done with.
+    fn hand_in(&self, schedule: Box<Schedule>) {
+        self.free_used();
+        drop(self.incoming.put(schedule));
+    }
+
+    /// Frees what the audio thread has put back. Not for the audio thread.
+    pub(super) fn free_used(&self) {
+        drop(self.outgoing.take());
+    }
+
+    /// Gives a newly activated audio thread the tune on the desk.
+    pub(super) fn hand_in_again(&self) {
+        drop(self.successor.take());
+        let desk = self.desk();
+        // It was laid out before it came to the desk, so this is no error.
+        if let Ok(laid) = schedule(&desk.tune.abc, desk.tune.number) {
+            self.hand_in(laid);
+        }
+    }
+
+    /// The tune on the desk, whichever of its successors plays.
+    pub(super) fn base_tune(&self) -> Arc<Score> {
+        self.desk().tune.clone()
+    }
+
+    /// The `turn`th tune of the succession that starts with the tune `base`, if it is written.
+    pub(super) fn succession(&self, base: u64, turn: u32) -> Option<Arc<Score>> {
+        let desk = self.desk();
+        let index = (turn as usize).checked_sub(1)?;
+        desk.successors.get(index).filter(|_| desk.tune.number == base).cloned()
+    }
+
+    /// Adds a tune to the end of the succession that starts with `base`.
+    pub(super) fn add_successor(&self, base: u64, abc: String, seed: u64) {
+        let mut desk = self.desk();
+        if desk.tune.number == base && desk.successors.len() < SUCCESSORS {
+            let origin = Origin::Composed { seed, continued: false };
+            let score = desk.score(abc, origin);
+            desk.successors.push(score);
+        }
+    }
+
+    pub(super) fn next_command(&self) -> Option<Command> {
+        self.desk().commands.pop_front()
+    }
+
+    /// Whether a command to stop writing has come; takes it.
+    pub(super) fn cancelled(&self) -> bool {
+        let mut desk = self.desk();
+        let before = desk.commands.len();
+        desk.commands.retain(|command| *command != Command::Cancel);
+        desk.commands.len() < before
+    }
+
+    pub(super) fn set_writing(&self, writing: Option<Writing>) {
+        self.desk().writing = writing;
+    }
+
+    pub(super) fn write_on(&self, text: &str) {
+        if let Some(writing) = &mut self.desk().writing {
+            writing.text.push_str(text);
+        }
+    }
+
+    pub(super) fn set_fault(&self, fault: Option<String>) {
+        self.desk().fault = fault;
+    }
+
     fn desk(&self) -> MutexGuard<'_, Desk> {
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Desk {
+    fn score(&mut self, abc: String, origin: Origin) -> Arc<Score> {
+        self.numbers += 1;
+        Arc::new(Score {
+            abc,
+            origin,
+            number: self.numbers,
+        })
+    }
+
+    fn remember(&mut self, score: Arc<Score>) {
+        self.past.retain(|past| past.abc != score.abc);
+        self.past.push_front(score);
+        self.past.truncate(PAST);
     }
 }
 
@@ -223,10 +383,44 @@ pub struct Kept {
 /// [`Kept`] in a project's file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SavedTune {
-    /// [`STATE_VERSION`] of the build that wrote it.
+    /// [`STATE_VERSION`] of the build that wrote it; 0 marks one that was refused.
     pub version: u32,
-    /// The tune in ABC notation.
+    /// The tune in ABC notation; of one that was refused, why.
     pub abc: String,
+    /// The tunes that follow it when a new one is asked for every few rounds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub successors: Vec<String>,
+}
+
+impl SavedTune {
+    /// Why it can't be played, in one line.
+    pub fn fault(&self) -> Option<String> {
+        if self.version == 0 {
+            return Some(self.abc.clone());
+        }
+        if self.version > STATE_VERSION {
+            return Some(format!(
+                "the project was saved by a newer Earworm (state {}): it was left out",
+                self.version
+            ));
+        }
+        if self.successors.len() > SUCCESSORS {
+            return Some("the project holds more tunes than any was saved with".to_owned());
+        }
+        std::iter::once(&self.abc)
+            .chain(&self.successors)
+            .find_map(|abc| schedule(abc, 0).err())
+            .map(|error| format!("the project's tune was refused: {error}"))
+    }
+
+    /// What stands in the place of a state that was refused, so that [`Kept`] can tell the editor.
+    pub(super) fn refused(why: String) -> Self {
+        Self {
+            version: 0,
+            abc: why,
+            successors: Vec::new(),
+        }
+    }
 }
 
 impl Kept {
@@ -238,18 +432,26 @@ impl Kept {
 
 impl PersistentField<'_, SavedTune> for Kept {
     fn set(&self, saved: SavedTune) {
-        if saved.version == 0 || saved.version > STATE_VERSION {
-            self.shared.desk().fault = Some(format!(
-                "the project was saved by a newer Earworm (state {}); its tune was left out",
-                saved.version
-            ));
+        if let Some(fault) = saved.fault() {
+            self.shared.set_fault(Some(fault));
             return;
         }
-        if self.shared.tune().abc == saved.abc {
-            return;
-        }
-        if let Err(error) = self.shared.set_tune(&saved.abc, Origin::Restored) {
-            self.shared.desk().fault = Some(format!("the project's tune was refused: {error}"));
+        let same = {
+            let desk = self.shared.desk();
+            desk.tune.abc == saved.abc
+                && desk
+                    .successors
+                    .iter()
+                    .map(|score| &score.abc)
+                    .eq(&saved.successors)
+        };
+        if !same {
+            let put = self
+                .shared
+                .put_on_desk(&saved.abc, &saved.successors, Origin::Restored);
+            if let Err(error) = put {
+                self.shared.set_fault(Some(error.to_string()));
+            }
         }
     }
 
@@ -257,6 +459,15 @@ impl PersistentField<'_, SavedTune> for Kept {
     where
         F: Fn(&SavedTune) -> R,
     {
-        f(&SavedTune { version: STATE_VERSION, abc: self.shared.tune().abc.clone() })
+        let desk = self.shared.desk();
+        f(&SavedTune {
+            version: STATE_VERSION,
+            abc: desk.tune.abc.clone(),
+            successors: desk
+                .successors
+                .iter()
+                .map(|score| score.abc.clone())
+                .collect(),
+        })
     }
 }

@@ -1,0 +1,290 @@
+//! Worker: writes tunes for one instance of Tunes, and frees what its audio thread is done with.
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rtrb::Consumer;
+
+use super::params::TunesParams;
+use super::shared::{Command, Origin, TunesShared, Writing, schedule};
+use crate::abc::performance::{self, Metre, Tempo};
+use crate::abc::{PPQ, Performance};
+use crate::midi;
+use crate::plugin::crew::Job;
+use crate::tunes::{ComposeError, Composer, Request};
+
+/// How many notes that were played in are remembered.
+const PLAYED_IN: usize = 256;
+
+/// Bars back from the last played note that a tune is continued from.
+const PHRASE_BARS: f64 = 4.0;
+
+/// A key that went down or came up, as the audio thread saw it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Played {
+    /// When, in quarter notes along the song or since activation.
+    pub beats: f64,
+    /// MIDI key.
+    pub key: u8,
+    /// MIDI velocity, 0 for a key that came up.
+    pub velocity: u8,
+}
+
+/// One instance's writer, a job of the Tunes' crew.
+pub struct Writer {
+    params: Arc<TunesParams>,
+    shared: Arc<TunesShared>,
+    played: Consumer<Played>,
+    phrase: VecDeque<Played>,
+    triggers: u32,
+    composer: Option<Arc<Composer>>,
+    /// The succession and turn that were handed in last.
+    handed: Option<(u64, u32)>,
+}
+
+impl Writer {
+    /// A writer that hears of played notes through `played`.
+    pub fn new(
+        params: Arc<TunesParams>,
+        shared: Arc<TunesShared>,
+        played: Consumer<Played>,
+    ) -> Self {
+        Self {
+            triggers: shared.triggers.load(Ordering::Acquire),
+            params,
+            shared,
+            played,
+            phrase: VecDeque::with_capacity(PLAYED_IN),
+            composer: None,
+            handed: None,
+        }
+    }
+
+    fn take_played(&mut self) {
+        while let Ok(played) = self.played.pop() {
+            if self.phrase.len() == PLAYED_IN {
+                self.phrase.pop_front();
+            }
+            self.phrase.push_back(played);
+            let notes = self.phrase.iter().filter(|played| played.velocity > 0);
+            self.shared
+                .played_in
+                .store(notes.count() as u32, Ordering::Relaxed);
+        }
+    }
+
+    fn obey(&mut self, command: &Command, dismissed: &AtomicBool) {
+        let seed = match self.params.seed.value() {
+            0 => fresh_seed(),
+            seed => seed as u64,
+        };
+        let phrase = match command {
+            Command::Cancel => return,
+            Command::Generate => None,
+            Command::Continue => match self.phrase() {
+                Some(phrase) => Some(phrase),
+                None => {
+                    let hint = "nothing was played in yet: play a bar or two into this track first";
+                    self.shared.set_fault(Some(hint.to_owned()));
+                    return;
+                }
+            },
+        };
+        let continued = phrase.is_some();
+        match self.compose(seed, phrase, dismissed) {
+            Ok(Some(abc)) => {
+                let origin = Origin::Composed { seed, continued };
+                if let Err(error) = self.shared.set_tune(&abc, origin) {
+                    self.shared.set_fault(Some(error.to_string()));
+                }
+            }
+            Ok(None) => {}
+            Err(fault) => self.shared.set_fault(Some(fault)),
+        }
+    }
+
+    /// Writes a tune; `None` if it was broken off.
+    fn compose(
+        &mut self,
+        seed: u64,
+        phrase: Option<String>,
+        dismissed: &AtomicBool,
+    ) -> Result<Option<String>, String> {
+        let composer = match &self.composer {
+            Some(composer) => composer.clone(),
+            None => {
+                let composer = Composer::embedded().map_err(|error| error.to_string())?;
+                self.composer.insert(composer).clone()
+            }
+        };
+        let request = Request {
+            style: self.params.style.value().style(),
+            key: self.params.tune_key(),
+            metre: None,
+            bars: self.params.bars.value().max(1) as u32,
+            temperature: self.params.temperature.value(),
+            seed,
+            chords: true,
+            phrase,
+            ..Request::default()
+        };
+        let shared = &self.shared;
+        shared.set_fault(None);
+        shared.set_writing(Some(Writing {
+            text: String::new(),
+            seed,
+        }));
+        let written = composer.compose(&request, &mut |text| {
+            shared.write_on(text);
+            if dismissed.load(Ordering::Acquire) || shared.cancelled() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        });
+        shared.set_writing(None);
+        match written {
+            Ok(composition) => Ok(Some(composition.abc)),
+            Err(ComposeError::Stopped) => Ok(None),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Has the next tune of the succession ready before its turn comes.
+    fn prepare_successor(&mut self, dismissed: &AtomicBool) {
+        let shared = self.shared.clone();
+        let (base, turn) = (
+            shared.base.load(Ordering::Acquire),
+            shared.turn.load(Ordering::Acquire) + 1,
+        );
+        let tune = shared.base_tune();
+        let asked = self.params.rounds.value() > 0 && base == tune.number;
+        if !asked || self.handed == Some((base, turn)) || shared.barren.load(Ordering::Relaxed) {
+            return;
+        }
+        if shared.succession(base, turn).is_none() {
+            let first = match tune.origin {
+                Origin::Composed { seed, .. } => seed,
+                _ => self.params.seed.value() as u64,
+            };
+            let seed = first.wrapping_add(u64::from(turn));
+            match self.compose(seed, None, dismissed) {
+                Ok(Some(abc)) => shared.add_successor(base, abc, seed),
+                Ok(None) => return,
+                Err(fault) => {
+                    shared.set_fault(Some(fault));
+                    shared.barren.store(true, Ordering::Release);
+                    return;
+                }
+            }
+        }
+        let laid = shared
+            .succession(base, turn)
+            .and_then(|score| schedule(&score.abc, tag(base, turn)).ok());
+        match laid {
+            Some(laid) => {
+                drop(shared.successor.put(laid));
+                self.handed = Some((base, turn));
+            }
+            None => shared.barren.store(true, Ordering::Release),
+        }
+    }
+
+    /// The last played bars as ABC.
+    fn phrase(&self) -> Option<String> {
+        let last = self.phrase.back()?.beats;
+        let first = self
+            .phrase
+            .iter()
+            .filter(|played| played.velocity > 0)
+            .map(|played| played.beats)
+            .find(|&beats| beats > last - 4.0 * PHRASE_BARS)?;
+        let tick = |beats: f64| ((beats - first).max(0.0) * f64::from(PPQ)).round() as u32;
+        let mut notes: Vec<performance::Note> = Vec::new();
+        for played in self.phrase.iter().filter(|played| played.beats >= first) {
+            let start = tick(played.beats);
+            let open = notes
+                .iter_mut()
+                .find(|note| note.key == played.key && note.duration == 0);
+            match (open, played.velocity) {
+                (Some(note), 0) => note.duration = start.saturating_sub(note.start).max(1),
+                (None, velocity) if velocity > 0 => notes.push(performance::Note {
+                    start,
+                    duration: 0,
+                    key: played.key,
+                    velocity,
+                    channel: 0,
+                    voice: 0,
+                    accompaniment: false,
+                    span: 0..0,
+                }),
+                _ => {}
+            }
+        }
+        for note in &mut notes {
+            if note.duration == 0 {
+                note.duration = PPQ / 2;
+            }
+        }
+        let end = notes.iter().map(|note| note.start + note.duration).max()?;
+        let &(numerator, denominator) = self.params.style.value().style().metres().first()?;
+        Some(midi::to_abc(&Performance {
+            notes,
+            tempos: vec![Tempo {
+                start: 0,
+                microseconds_per_quarter: 500_000,
+            }],
+            metres: vec![Metre {
+                start: 0,
+                numerator: numerator.into(),
+                denominator: denominator.into(),
+            }],
+            keys: vec![performance::KeyStart {
+                start: 0,
+                key: self.params.tune_key(),
+            }],
+            end,
+            ..Performance::default()
+        }))
+    }
+}
+
+/// What a schedule of a succession is called; turn 0 is the tune itself and called by its number.
+pub fn tag(base: u64, turn: u32) -> u64 {
+    base | u64::from(turn) << 40
+}
+
+/// A seed that the Seed parameter can show, different each time.
+fn fresh_seed() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    1 + since.map_or(0, |since| since.as_micros() as u64) % 9999
+}
+
+impl Job for Writer {
+    fn work(&mut self, dismissed: &AtomicBool) {
+        self.shared.free_used();
+        self.take_played();
+        let triggers = self.shared.triggers.load(Ordering::Acquire);
+        if triggers != self.triggers {
+            self.triggers = triggers;
+            self.obey(&Command::Generate, dismissed);
+        }
+        while let Some(command) = self.shared.next_command() {
+            self.obey(&command, dismissed);
+            if dismissed.load(Ordering::Acquire) {
+                return;
+            }
+        }
+        self.prepare_successor(dismissed);
+    }
+
+    fn failed(&mut self, why: &str) {
+        self.shared.set_writing(None);
+        self.shared.barren.store(true, Ordering::Release);
+        self.shared
+            .set_fault(Some(format!("the composer stopped unexpectedly: {why}")));
+    }
+}

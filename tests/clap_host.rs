@@ -1,0 +1,919 @@
+//! Interface: the built CLAP library in a host: what a user of a workstation would notice.
+#![cfg(feature = "plugin")]
+
+use std::ffi::{CStr, CString};
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use clack_extensions::audio_ports_config::PluginAudioPortsConfig;
+use clack_extensions::note_ports::{NoteDialects, NotePortInfoBuffer, PluginNotePorts};
+use clack_extensions::params::{ParamInfoBuffer, PluginParams};
+use clack_extensions::render::{PluginRender, RenderMode};
+use clack_extensions::state::PluginState;
+use clack_host::events::event_types::{
+    NoteOffEvent, NoteOnEvent, ParamValueEvent, TransportEvent, TransportFlags,
+};
+use clack_host::events::spaces::CoreEventSpace;
+use clack_host::events::{EventFlags, EventHeader, Match};
+use clack_host::prelude::*;
+use clack_host::utils::{BeatTime, SecondsTime};
+use earworm::abc::{self, PPQ, PerformOptions, Performance};
+use earworm::genre::{GENRES, Hearing, Network};
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
+
+const METER: &CStr = c"org.earworm.meter";
+const TUNES: &CStr = c"org.earworm.tunes";
+
+/// The library that was built with this test, or the one of the bundle that is under test.
+fn library() -> PathBuf {
+    if let Some(bundles) = std::env::var_os("EARWORM_BUNDLES") {
+        return PathBuf::from(bundles).join("Earworm.clap");
+    }
+    let test = std::env::current_exe().unwrap();
+    let folder = test.parent().unwrap();
+    folder.join(format!(
+        "{}earworm{}",
+        std::env::consts::DLL_PREFIX,
+        std::env::consts::DLL_SUFFIX
+    ))
+}
+
+/// The hosts of these tests share one process: one at a time, so that threads can be counted.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct HostShared;
+
+impl SharedHandler<'_> for HostShared {
+    fn request_restart(&self) {}
+    fn request_process(&self) {}
+    fn request_callback(&self) {}
+}
+
+struct Host;
+
+impl HostHandlers for Host {
+    type Shared<'a> = HostShared;
+    type MainThread<'a> = ();
+    type AudioProcessor<'a> = ();
+}
+
+fn entry() -> PluginEntry {
+    let path = library();
+    assert!(path.exists(), "no library at {}", path.display());
+    // SAFETY: it is our own library, built from this source.
+    unsafe { PluginEntry::load(&path) }.unwrap()
+}
+
+/// A note that the plug-in sent: absolute sample, and whether it began.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Sent {
+    sample: u64,
+    on: bool,
+    channel: u16,
+    key: u16,
+    id: u32,
+}
+
+/// One instance in a host.
+struct Rack {
+    instance: PluginInstance<Host>,
+    processor: Option<StartedPluginAudioProcessor<Host>>,
+    channels: usize,
+    inputs: bool,
+    block: usize,
+    sample: u64,
+    sent: Vec<Sent>,
+}
+
+impl Rack {
+    fn new(entry: &PluginEntry, id: &CStr) -> Self {
+        let info = HostInfo::new("Earworm's tests", "Earworm", "", "1").unwrap();
+        let instance =
+            PluginInstance::<Host>::new(|_| HostShared, |_| (), entry, id, &info).unwrap();
+        Self {
+            instance,
+            processor: None,
+            channels: 2,
+            inputs: id == METER,
+            block: 0,
+            sample: 0,
+            sent: Vec::new(),
+        }
+    }
+
+    fn activate(&mut self, sample_rate: f64, block: usize) {
+        self.block = block;
+        let processor = self
+            .instance
+            .activate(
+                |_, _| (),
+                PluginAudioConfiguration {
+                    sample_rate,
+                    min_frames_count: 1,
+                    max_frames_count: block as u32,
+                },
+            )
+            .unwrap();
+        self.processor = Some(processor.start_processing().unwrap());
+    }
+
+    fn deactivate(&mut self) {
+        let processor = self.processor.take().unwrap().stop_processing();
+        self.instance.deactivate(processor);
+    }
+
+    fn offline(&mut self) {
+        let render: PluginRender = self.extension();
+        render
+            .set(&self.instance.plugin_handle(), RenderMode::Offline)
+            .unwrap();
+    }
+
+    fn extension<E: clack_host::extensions::Extension<ExtensionSide = clack_host::extensions::PluginExtensionSide>>(
+        &mut self,
+    ) -> E {
+        self.instance.plugin_handle().get_extension().unwrap()
+    }
+
+    /// One block. Nothing in it may allocate on this thread: the plug-in aborts if it does.
+    fn process(
+        &mut self,
+        input: &mut [Vec<f32>],
+        events: &EventBuffer,
+        transport: Option<&TransportEvent>,
+    ) -> Vec<Vec<f32>> {
+        let frames = input[0].len();
+        let mut output = vec![vec![f32::NAN; frames]; self.channels];
+        let mut input_ports = AudioPorts::with_capacity(self.channels, 1);
+        let mut output_ports = AudioPorts::with_capacity(self.channels, 1);
+        let mut sent = EventBuffer::with_capacity(4096);
+        {
+            let inputs = if self.inputs {
+                input_ports.with_input_buffers([AudioPortBuffer {
+                    latency: 0,
+                    channels: AudioPortBufferType::f32_input_only(
+                        input.iter_mut().map(|channel| InputChannel::variable(channel)),
+                    ),
+                }])
+            } else {
+                InputAudioBuffers::empty()
+            };
+            let mut outputs = output_ports.with_output_buffers([AudioPortBuffer {
+                latency: 0,
+                channels: AudioPortBufferType::f32_output_only(
+                    output.iter_mut().map(|channel| channel.as_mut_slice()),
+                ),
+            }]);
+            self.processor
+                .as_mut()
+                .unwrap()
+                .process(
+                    &inputs,
+                    &mut outputs,
+                    &events.as_input(),
+                    &mut sent.as_output(),
+                    Some(self.sample),
+                    transport,
+                )
+                .unwrap();
+        }
+        let mut last = 0;
+        for event in &sent {
+            let time = event.header().time();
+            assert!((time as usize) < frames && time >= last);
+            let (on, pckn) = match event.as_core_event() {
+                Some(CoreEventSpace::NoteOn(on)) => (true, on.pckn()),
+                Some(CoreEventSpace::NoteOff(off)) => (false, off.pckn()),
+                _ => continue,
+            };
+            last = time;
+            self.sent.push(Sent {
+                sample: self.sample + u64::from(time),
+                on,
+                channel: pckn.channel.into_specific().unwrap(),
+                key: pckn.key.into_specific().unwrap(),
+                id: pckn.note_id.into_specific().unwrap(),
+            });
+        }
+        self.sample += frames as u64;
+        output
+    }
+
+    /// A block of an instrument: nothing in, notes and sound out.
+    fn play(&mut self, frames: usize, transport: Option<&TransportEvent>) -> Vec<Vec<f32>> {
+        self.process(
+            &mut vec![vec![0.0; frames]; 2],
+            &EventBuffer::new(),
+            transport,
+        )
+    }
+
+    fn save(&mut self) -> Vec<u8> {
+        let state: PluginState = self.extension();
+        let mut bytes = Vec::new();
+        state
+            .save(&self.instance.plugin_handle(), &mut bytes)
+            .unwrap();
+        bytes
+    }
+
+    fn load(&mut self, mut bytes: &[u8]) -> bool {
+        let state: PluginState = self.extension();
+        state
+            .load(&self.instance.plugin_handle(), &mut bytes)
+            .is_ok()
+    }
+
+    /// A field of the saved state. The framework writes a length and then JSON, each field JSON again.
+    fn field(&mut self, name: &str) -> serde_json::Value {
+        let state: serde_json::Value = serde_json::from_slice(&self.save()[8..]).unwrap();
+        serde_json::from_str(state["fields"][name].as_str().unwrap()).unwrap()
+    }
+
+    fn param(&mut self, name: &str) -> ClapId {
+        let params: PluginParams = self.extension();
+        let handle = self.instance.plugin_handle();
+        (0..params.count(&handle))
+            .find_map(|index| {
+                let mut buffer = ParamInfoBuffer::new();
+                let info = params.get_info(&handle, index, &mut buffer)?;
+                (info.name == name.as_bytes()).then_some(info.id)
+            })
+            .unwrap_or_else(|| panic!("no parameter {name}"))
+    }
+
+    fn value(&mut self, name: &str) -> f64 {
+        let id = self.param(name);
+        let params: PluginParams = self.extension();
+        params
+            .get_value(&self.instance.plugin_handle(), id)
+            .unwrap()
+    }
+
+    /// Events that set a parameter at a sample of the block.
+    fn set(&mut self, name: &str, at: u32, value: f64) -> EventBuffer {
+        let id = self.param(name);
+        let mut events = EventBuffer::new();
+        events.push(&ParamValueEvent::new(at, id, Pckn::match_all(), value));
+        events
+    }
+
+    /// What sounds after everything sent so far; panics where an end has no beginning.
+    fn left_on(&self) -> Vec<Sent> {
+        let mut sounding: Vec<Sent> = Vec::new();
+        for event in &self.sent {
+            let place = sounding
+                .iter()
+                .position(|on| (on.channel, on.key) == (event.channel, event.key));
+            match (event.on, place) {
+                (true, None) => sounding.push(*event),
+                (true, Some(_)) => panic!("{event:?} began while it sounded"),
+                (false, Some(place)) => {
+                    let on = sounding.remove(place);
+                    assert_eq!(on.id, event.id, "an end has its beginning's id");
+                }
+                (false, None) => panic!("{event:?} ended and had not begun"),
+            }
+        }
+        sounding
+    }
+
+    /// The tune that its state holds, performed.
+    fn performance(&mut self) -> Performance {
+        let tune = self.field("tune");
+        let book = abc::read(tune["abc"].as_str().unwrap());
+        abc::perform(&book.tunes[0], &PerformOptions::default())
+    }
+}
+
+impl Drop for Rack {
+    fn drop(&mut self) {
+        if self.processor.is_some() {
+            self.deactivate();
+        }
+    }
+}
+
+/// A host's transport in 4/4.
+#[derive(Clone, Copy)]
+struct Transport {
+    playing: bool,
+    beats: f64,
+    tempo: f64,
+    cycle: Option<(f64, f64)>,
+}
+
+impl Transport {
+    fn event(&self) -> TransportEvent {
+        let mut flags = TransportFlags::HAS_TEMPO
+            | TransportFlags::HAS_BEATS_TIMELINE
+            | TransportFlags::HAS_TIME_SIGNATURE;
+        flags.set(TransportFlags::IS_PLAYING, self.playing);
+        flags.set(TransportFlags::IS_LOOP_ACTIVE, self.cycle.is_some());
+        let (from, to) = self.cycle.unwrap_or_default();
+        let bar = (self.beats / 4.0).floor();
+        TransportEvent {
+            header: EventHeader::new_core(0, EventFlags::empty()),
+            flags,
+            song_pos_beats: BeatTime::from_float(self.beats),
+            song_pos_seconds: SecondsTime::from_float(0.0),
+            tempo: self.tempo,
+            tempo_inc: 0.0,
+            loop_start_beats: BeatTime::from_float(from),
+            loop_end_beats: BeatTime::from_float(to),
+            loop_start_seconds: SecondsTime::from_float(0.0),
+            loop_end_seconds: SecondsTime::from_float(0.0),
+            bar_start: BeatTime::from_float(bar * 4.0),
+            bar_number: bar as i32,
+            time_signature_numerator: 4,
+            time_signature_denominator: 4,
+        }
+    }
+
+    fn advance(&mut self, frames: usize, sample_rate: f64) {
+        if self.playing {
+            self.beats += frames as f64 / sample_rate * self.tempo / 60.0;
+        }
+    }
+}
+
+/// Half silence and hum, half a made beat over chords: enough for a reading.
+fn made_music(sample_rate: f64, seconds: f64) -> Vec<f32> {
+    let mut random = SmallRng::seed_from_u64(5);
+    (0..(sample_rate * seconds) as usize)
+        .map(|n| {
+            let time = n as f64 / sample_rate;
+            let beat = (time * 2.0).fract();
+            let chord: f64 = [220.0, 277.2, 329.6]
+                .iter()
+                .map(|hertz| (std::f64::consts::TAU * hertz * time).sin())
+                .sum();
+            let kick = (std::f64::consts::TAU * 55.0 * beat).sin() * (-8.0 * beat).exp();
+            let noise = random.random_range(-1.0..1.0) * (-30.0 * (beat * 2.0).fract()).exp();
+            (0.12 * chord + 0.4 * kick + 0.1 * noise) as f32
+        })
+        .collect()
+}
+
+fn published(rack: &mut Rack) -> Option<Vec<f32>> {
+    let heard = rack.field("heard");
+    let probabilities: Vec<f32> = heard["probabilities"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| p.as_f64().unwrap() as f32)
+        .collect();
+    (!probabilities.is_empty()).then_some(probabilities)
+}
+
+#[test]
+fn a_host_finds_both_plug_ins() {
+    let entry = entry();
+    let factory = entry.get_plugin_factory().unwrap();
+    let found: Vec<(CString, CString)> = factory
+        .plugin_descriptors()
+        .map(|d| (d.id().unwrap().to_owned(), d.name().unwrap().to_owned()))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (METER.to_owned(), c"Earworm Meter".to_owned()),
+            (TUNES.to_owned(), c"Earworm Tunes".to_owned()),
+        ]
+    );
+}
+
+#[test]
+fn the_meter_passes_every_bit_at_any_rate_and_block() {
+    let _turn = turn();
+    let entry = entry();
+    let mut random = SmallRng::seed_from_u64(1);
+    for sample_rate in [44_100.0, 48_000.0, 96_000.0] {
+        for block in [1, 64, 480, 4096] {
+            for channels in [2, 1] {
+                let mut rack = Rack::new(&entry, METER);
+                if channels == 1 {
+                    let configs: PluginAudioPortsConfig = rack.extension();
+                    let handle = rack.instance.plugin_handle();
+                    configs.select(&handle, ClapId::new(1)).unwrap();
+                    rack.channels = 1;
+                }
+                rack.activate(sample_rate, block);
+                // Whole floats, wild ones among them: a pass-through looks at none.
+                let odd = [f32::NAN, f32::INFINITY, -0.0, f32::MIN_POSITIVE / 8.0, 1e30];
+                for _ in 0..(8_192 / block).max(2) {
+                    let input: Vec<Vec<f32>> = (0..channels)
+                        .map(|_| {
+                            (0..block)
+                                .map(|_| match random.random_range(0..50) {
+                                    n @ 0..5 => odd[n],
+                                    _ => random.random_range(-1.0..1.0),
+                                })
+                                .collect()
+                        })
+                        .collect();
+                    let output = rack.process(&mut input.clone(), &EventBuffer::new(), None);
+                    let bits = |audio: &[Vec<f32>]| -> Vec<u32> {
+                        audio.iter().flatten().map(|x| x.to_bits()).collect()
+                    };
+                    assert_eq!(bits(&output), bits(&input));
+                }
+            }
+        }
+    }
+}
+
+/// Renders `left` and `right` offline through a Meter and returns it.
+fn metered(entry: &PluginEntry, rate: f64, block: usize, audio: &[Vec<f32>; 2]) -> Rack {
+    let mut rack = Rack::new(entry, METER);
+    rack.offline();
+    rack.activate(rate, block);
+    for start in (0..audio[0].len()).step_by(block) {
+        let end = (start + block).min(audio[0].len());
+        let input: Vec<Vec<f32>> = audio.iter().map(|c| c[start..end].to_vec()).collect();
+        let output = rack.process(&mut input.clone(), &EventBuffer::new(), None);
+        assert!(output == input, "the render changed the audio");
+    }
+    rack
+}
+
+/// Checks that what the plug-in publishes is what the command line hears in the same audio.
+fn live_equals_file(name: &str, rate: f64, audio: &[Vec<f32>; 2]) {
+    let entry = entry();
+    let mut hearing = Hearing::new(Network::embedded().unwrap(), rate as u32, false);
+    let interleaved: Vec<f32> = audio[0]
+        .iter()
+        .zip(&audio[1])
+        .flat_map(|(l, r)| [*l, *r])
+        .collect();
+    hearing.push(&interleaved, 2).unwrap();
+    let file = hearing.finish().unwrap().probabilities;
+    let mut rack = metered(&entry, rate, 480, audio);
+    let mut furthest = f32::INFINITY;
+    // The listener brings its last reading up to date when no more comes.
+    for _ in 0..600 {
+        std::thread::sleep(Duration::from_millis(50));
+        let Some(live) = published(&mut rack) else {
+            continue;
+        };
+        assert_eq!(live.len(), GENRES.len());
+        furthest = live
+            .iter()
+            .zip(file)
+            .map(|(live, file)| (live - file).abs())
+            .fold(0.0, f32::max);
+        if furthest <= 1e-3 {
+            break;
+        }
+    }
+    assert!(furthest <= 1e-3, "{name}: {furthest} apart");
+    assert_eq!(rack.field("heard")["dropped_frames"], 0);
+}
+
+#[test]
+fn after_ten_seconds_a_genre_is_published_and_it_is_the_file_s() {
+    let _turn = turn();
+    let music = made_music(48_000.0, 10.0);
+    live_equals_file("made music", 48_000.0, &[music.clone(), music]);
+}
+
+#[test]
+fn real_recordings_read_the_same_live_as_from_their_files() {
+    let _turn = turn();
+    let folder = std::env::var_os("EARWORM_DATA").map(|data| PathBuf::from(data).join("audio"));
+    let Some(files) = folder.and_then(|folder| std::fs::read_dir(folder).ok()) else {
+        println!("skipped: EARWORM_DATA names no folder with audio/");
+        return;
+    };
+    let mut paths: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
+    paths.sort();
+    let mut heard = 0;
+    for path in paths {
+        let Ok(mut decoder) = earworm::audio::decode(&path) else {
+            continue;
+        };
+        let (rate, channels) = (f64::from(decoder.sample_rate()), decoder.channels());
+        let mut audio = [Vec::new(), Vec::new()];
+        while let Some(chunk) = decoder.next_chunk() {
+            for frame in chunk.chunks_exact(channels) {
+                audio[0].push(frame[0]);
+                audio[1].push(frame[channels - 1]);
+            }
+        }
+        let most = (rate * 12.0) as usize;
+        audio.iter_mut().for_each(|channel| channel.truncate(most));
+        live_equals_file(&path.display().to_string(), rate, &audio);
+        heard += 1;
+        if heard == 3 {
+            break;
+        }
+    }
+    assert!(heard > 0, "no audio in the data folder");
+}
+
+#[test]
+fn an_offline_render_reads_the_same_on_every_run() {
+    let _turn = turn();
+    let entry = entry();
+    let music = made_music(44_100.0, 6.0);
+    let audio = [music.clone(), music];
+    let mut first = metered(&entry, 44_100.0, 512, &audio);
+    let reading = published(&mut first).expect("a reading after 6 s");
+    for block in [512, 64, 3_000] {
+        let mut again = metered(&entry, 44_100.0, block, &audio);
+        assert_eq!(published(&mut again), Some(reading.clone()));
+    }
+}
+
+#[test]
+fn far_too_much_audio_at_once_is_passed_and_what_the_listener_missed_is_counted() {
+    let _turn = turn();
+    let entry = entry();
+    let mut rack = Rack::new(&entry, METER);
+    rack.activate(48_000.0, 4096);
+    let mut input = vec![vec![0.25; 4096]; 2];
+    for _ in 0..2_000 {
+        let output = rack.process(&mut input, &EventBuffer::new(), None);
+        assert!(output == input);
+    }
+    let heard = rack.field("heard");
+    let count = |name: &str| heard[name].as_u64().unwrap();
+    assert!(count("dropped_frames") > 0);
+    assert!(count("dropped_frames") + count("heard_frames") <= 2_203);
+}
+
+/// Notes of the tune in the order of their onsets at 120 quarter notes a minute, for one round from
+/// the song's start, those that fall together on a key once.
+fn onsets(performance: &Performance, sample_rate: f64, tempo: f64) -> Vec<(f64, u16)> {
+    let mut onsets: Vec<(f64, u16)> = performance
+        .notes
+        .iter()
+        .map(|note| {
+            let beats = f64::from(note.start) / f64::from(PPQ);
+            (beats * 60.0 / tempo * sample_rate, u16::from(note.key))
+        })
+        .collect();
+    onsets.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    onsets.dedup();
+    onsets
+}
+
+#[test]
+fn the_tune_s_notes_leave_at_the_samples_that_the_tempo_asks_for_and_all_end() {
+    let _turn = turn();
+    let entry = entry();
+    for sample_rate in [44_100.0, 48_000.0, 96_000.0] {
+        for block in [1usize, 64, 480, 4096] {
+            let mut rack = Rack::new(&entry, TUNES);
+            let performance = rack.performance();
+            rack.activate(sample_rate, block);
+            let tempo = 137.0;
+            let mut transport = Transport {
+                playing: true,
+                beats: 0.0,
+                tempo,
+                cycle: None,
+            };
+            let seconds = if block == 1 { 0.6 } else { 4.0 };
+            let end = (sample_rate * seconds) as u64;
+            while rack.sample < end {
+                rack.play(block, Some(&transport.event()));
+                transport.advance(block, sample_rate);
+            }
+            let stopped = rack.sample;
+            transport.playing = false;
+            rack.play(block, Some(&transport.event()));
+            assert!(rack.left_on().is_empty(), "a note is on after the stop");
+
+            let mut heard: Vec<(u64, u16)> = rack
+                .sent
+                .iter()
+                .filter(|event| event.on)
+                .map(|event| (event.sample, event.key))
+                .collect();
+            heard.sort_unstable();
+            let due = onsets(&performance, sample_rate, tempo);
+            let due: Vec<_> = due.iter().filter(|(at, _)| *at < stopped as f64 - 1.0).collect();
+            assert!(!due.is_empty());
+            for (at, key) in due {
+                let found = heard.iter().any(|(sample, heard)| {
+                    heard == key && (*sample as f64 - at).abs() <= 1.0
+                });
+                assert!(found, "{sample_rate} Hz, {block}: key {key} due at {at}");
+            }
+            assert!(
+                rack.sent.iter().filter(|e| !e.on && e.sample > stopped).count() == 0,
+                "ends after the stop's sample"
+            );
+        }
+    }
+}
+
+#[test]
+fn through_random_transports_in_a_host_no_note_is_left_on_and_none_comes_twice() {
+    let _turn = turn();
+    let entry = entry();
+    for seed in 0..150 {
+        let mut random = SmallRng::seed_from_u64(seed);
+        let sample_rate = [44_100.0, 48_000.0, 96_000.0][random.random_range(0..3)];
+        let block = 1usize << random.random_range(0..=13);
+        let mut rack = Rack::new(&entry, TUNES);
+        rack.activate(sample_rate, block);
+        let automated = ["Transpose", "Octave", "Swing", "Gate", "Chords", "Chord channel", "Play"];
+        let mut transport = Transport {
+            playing: true,
+            beats: random.random_range(0.0..40.0),
+            tempo: random.random_range(40.0..280.0),
+            cycle: None,
+        };
+        for _ in 0..(200_000 / block).clamp(20, 300) {
+            let mut events = EventBuffer::new();
+            let frames = random.random_range(1..=block);
+            match random.random_range(0..30) {
+                0 => transport.playing = !transport.playing,
+                1 => transport.beats = random.random_range(0.0..64.0),
+                2 => transport.tempo = random.random_range(20.0..400.0),
+                3 => {
+                    transport.cycle = random.random_bool(0.7).then(|| {
+                        let from = random.random_range(0.0f64..32.0).round();
+                        (from, from + random.random_range(1.0f64..8.0).round())
+                    });
+                }
+                4..=6 => {
+                    let name = automated[random.random_range(0..automated.len())];
+                    let at = random.random_range(0..frames as u32);
+                    let value = match name {
+                        "Transpose" => f64::from(random.random_range(-12..=12)),
+                        "Octave" => f64::from(random.random_range(-3..=3)),
+                        "Play" => f64::from(random.random_range(0..4)),
+                        "Chord channel" => f64::from(random.random_range(1..=16)),
+                        _ => random.random_range(0.0..1.0),
+                    };
+                    events = rack.set(name, at, value);
+                }
+                7 => {
+                    let key: u16 = random.random_range(40..80);
+                    let pckn = Pckn::new(0u16, 0u16, key, Match::All);
+                    let at = random.random_range(0..frames as u32);
+                    events.push(&NoteOnEvent::new(at, pckn, 0.8));
+                }
+                8 => {
+                    let pckn = Pckn::new(0u16, 0u16, Match::All, Match::All);
+                    events.push(&NoteOffEvent::new(0, pckn, 0.0));
+                }
+                _ => {}
+            }
+            let output = rack.process(
+                &mut vec![vec![0.0; frames]; 2],
+                &events,
+                Some(&transport.event()),
+            );
+            assert!(
+                output.iter().flatten().all(|x| x.abs() <= 2.0),
+                "the voice's sound is tame"
+            );
+            transport.advance(frames, sample_rate);
+            if let Some((from, to)) = transport.cycle
+                && transport.beats >= to
+                && transport.beats - to < 4.0
+            {
+                transport.beats = from + (transport.beats - to) % (to - from);
+            }
+            rack.left_on();
+        }
+        // With the transport as the only thing that plays, a stop ends it all.
+        let events = rack.set("Play", 0, 0.0);
+        transport.playing = false;
+        rack.process(
+            &mut vec![vec![0.0; block]; 2],
+            &events,
+            Some(&transport.event()),
+        );
+        rack.play(block, Some(&transport.event()));
+        assert!(rack.left_on().is_empty(), "seed {seed}");
+    }
+}
+
+#[test]
+fn without_a_transport_the_tune_plays_and_the_voice_is_heard_at_once() {
+    let _turn = turn();
+    let entry = entry();
+    let mut rack = Rack::new(&entry, TUNES);
+    rack.activate(48_000.0, 512);
+    let mut loudest = 0.0f32;
+    for _ in 0..50 {
+        let output = rack.play(512, None);
+        loudest = output.iter().flatten().fold(loudest, |l, x| l.max(x.abs()));
+    }
+    assert!(rack.sent.iter().filter(|event| event.on).count() > 2);
+    assert!(loudest > 0.01 && loudest < 1.0, "loudest sample {loudest}");
+}
+
+#[test]
+fn what_sounded_when_the_host_deactivated_is_ended_when_it_comes_back() {
+    let _turn = turn();
+    let entry = entry();
+    let mut rack = Rack::new(&entry, TUNES);
+    rack.activate(48_000.0, 512);
+    rack.play(512, None);
+    assert!(!rack.left_on().is_empty());
+    rack.deactivate();
+    rack.activate(48_000.0, 512);
+    let stopped = Transport {
+        playing: false,
+        beats: 0.0,
+        tempo: 120.0,
+        cycle: None,
+    };
+    rack.play(512, Some(&stopped.event()));
+    assert!(rack.left_on().is_empty());
+}
+
+/// All notes of the first seconds at 120.
+fn notes(rack: &mut Rack) -> Vec<(u64, u16, bool)> {
+    let first = rack.sample;
+    rack.sent.clear();
+    let mut transport = Transport {
+        playing: true,
+        beats: 0.0,
+        tempo: 120.0,
+        cycle: None,
+    };
+    for _ in 0..200 {
+        rack.play(1024, Some(&transport.event()));
+        transport.advance(1024, 48_000.0);
+    }
+    rack.sent
+        .iter()
+        .map(|event| (event.sample - first, event.key, event.on))
+        .collect()
+}
+
+/// A state that holds another tune than the built-in one.
+fn state_with(rack: &mut Rack, tune: &str) -> Vec<u8> {
+    let mut state: serde_json::Value = serde_json::from_slice(&rack.save()[8..]).unwrap();
+    let tune = serde_json::json!({ "version": 1, "abc": tune });
+    state["fields"]["tune"] = serde_json::Value::String(tune.to_string());
+    let json = serde_json::to_vec(&state).unwrap();
+    [&(json.len() as u64).to_le_bytes()[..], &json].concat()
+}
+
+const OTHER: &str = "X:1\nT:Another\nM:4/4\nL:1/4\nK:G\nGABc|d2d2|edcB|A4|\n";
+
+#[test]
+fn a_tune_restored_from_a_project_plays_the_same_notes() {
+    let _turn = turn();
+    let entry = entry();
+    let mut rack = Rack::new(&entry, TUNES);
+    let state = state_with(&mut rack, OTHER);
+    assert!(rack.load(&state));
+    rack.activate(48_000.0, 1024);
+    let written = notes(&mut rack);
+    assert_eq!(
+        written.iter().filter(|note| note.2).map(|note| note.1).take(4).collect::<Vec<_>>(),
+        [67, 69, 71, 72]
+    );
+    let saved = rack.save();
+
+    let mut reopened = Rack::new(&entry, TUNES);
+    assert!(reopened.load(&saved));
+    assert_eq!(reopened.save(), saved, "a project saved again is the same");
+    reopened.activate(48_000.0, 1024);
+    assert_eq!(notes(&mut reopened), written);
+}
+
+#[test]
+fn a_damaged_or_hostile_state_leaves_the_plug_in_as_it_was() {
+    let _turn = turn();
+    let entry = entry();
+    let mut rack = Rack::new(&entry, TUNES);
+    let good = state_with(&mut rack, OTHER);
+    assert!(rack.load(&good));
+    rack.activate(48_000.0, 1024);
+    let (tune, swing) = (rack.field("tune"), rack.value("Swing"));
+
+    let mut random = SmallRng::seed_from_u64(9);
+    let mut hostile: Vec<Vec<u8>> = vec![
+        Vec::new(),
+        vec![0; 8],
+        vec![0xff; 64],
+        state_with(&mut rack, ""),
+        state_with(&mut rack, "no music"),
+        state_with(&mut rack, &"[".repeat(100_000)),
+        state_with(&mut rack, &"c".repeat(300 * 1024)),
+    ];
+    for _ in 0..300 {
+        let cut = random.random_range(0..good.len());
+        hostile.push(good[..cut].to_vec());
+    }
+    for state in hostile {
+        rack.load(&state);
+        assert_eq!(rack.field("tune"), tune);
+        assert_eq!(rack.value("Swing"), swing);
+    }
+    // Flipped bits may still make a sound state; whatever it is, it can be played and saved.
+    for _ in 0..300 {
+        let mut state = good.clone();
+        for _ in 0..random.random_range(1..6) {
+            let place = random.random_range(8..state.len());
+            state[place] ^= 1 << random.random_range(0..8);
+        }
+        rack.load(&state);
+        rack.play(64, None);
+        rack.save();
+    }
+}
+
+#[test]
+fn a_note_generator_speaks_clap_and_midi_to_its_host() {
+    let entry = entry();
+    let mut rack = Rack::new(&entry, TUNES);
+    let ports: PluginNotePorts = rack.extension();
+    let handle = rack.instance.plugin_handle();
+    for is_input in [true, false] {
+        assert_eq!(ports.count(&handle, is_input), 1);
+        let mut buffer = NotePortInfoBuffer::new();
+        let info = ports.get(&handle, 0, is_input, &mut buffer).unwrap();
+        let both = NoteDialects::CLAP | NoteDialects::MIDI;
+        assert!(info.supported_dialects.contains(both));
+    }
+}
+
+#[test]
+fn every_parameter_of_a_musician_is_there_with_its_unit() {
+    let entry = entry();
+    let mut rack = Rack::new(&entry, TUNES);
+    let params: PluginParams = rack.extension();
+    let expected = [
+        ("Style", 2.0, "Hornpipe"),
+        ("Key", 10.0, "B♭"),
+        ("Mode", 2.0, "Dorian"),
+        ("Bars", 16.0, "16"),
+        ("Temperature", 0.5, ""),
+        ("Seed", 7.0, "7"),
+        ("Generate", 1.0, "On"),
+        ("Play", 3.0, "While a key is held"),
+        ("Transpose", 7.0, "7 semitones"),
+        ("Octave", 1.0, "1"),
+        ("Swing", 0.5, "%"),
+        ("Gate", 0.5, "%"),
+        ("Velocity", 0.5, "%"),
+        ("Velocity variation", 0.25, "25 %"),
+        ("Timing variation", 0.5, "ms"),
+        ("Chords", 0.0, "Off"),
+        ("Chord channel", 3.0, "3"),
+        ("Voice", 1.0, "On"),
+        ("Level", 0.5, "dB"),
+        ("New tune every", 2.0, "2 rounds"),
+        ("Bypass", 0.0, ""),
+    ];
+    for (name, value, text) in expected {
+        let id = rack.param(name);
+        let mut buffer = [std::mem::MaybeUninit::uninit(); 128];
+        let shown = params
+            .value_to_text(&rack.instance.plugin_handle(), id, value, &mut buffer)
+            .unwrap();
+        let shown = String::from_utf8_lossy(shown);
+        assert!(shown.contains(text), "{name} at {value} shows {shown}");
+    }
+    let mut meter = Rack::new(&entry, METER);
+    for name in ["Window", "Response", "Bypass"] {
+        meter.param(name);
+    }
+}
+
+/// Threads of this process whose name starts with `name`.
+#[cfg(target_os = "linux")]
+fn threads(name: &str) -> usize {
+    std::fs::read_dir("/proc/self/task")
+        .unwrap()
+        .filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok())
+        .filter(|comm| comm.starts_with(name))
+        .count()
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn instances_share_a_thread_and_the_last_takes_it_along() {
+    let _turn = turn();
+    let entry = entry();
+    for id in [METER, TUNES] {
+        let mut racks: Vec<Rack> = (0..16).map(|_| Rack::new(&entry, id)).collect();
+        assert_eq!(threads("earworm-"), 0, "nothing may start before activation");
+        for rack in &mut racks {
+            rack.activate(48_000.0, 512);
+        }
+        assert_eq!(threads("earworm-"), 1);
+        for rack in racks.iter_mut().skip(1) {
+            rack.deactivate();
+        }
+        assert_eq!(threads("earworm-"), 1);
+        drop(racks);
+        assert_eq!(threads("earworm-"), 0);
+    }
+}
