@@ -33,11 +33,7 @@ fn library() -> PathBuf {
     }
     let test = std::env::current_exe().unwrap();
     let folder = test.parent().unwrap();
-    folder.join(format!(
-        "{}earworm{}",
-        std::env::consts::DLL_PREFIX,
-        std::env::consts::DLL_SUFFIX
-    ))
+    folder.join(format!("{}earworm{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX))
 }
 
 /// The hosts of these tests share one process: one at a time, so that threads can be counted.
@@ -129,12 +125,14 @@ impl Rack {
 
     fn offline(&mut self) {
         let render: PluginRender = self.extension();
-        render
-            .set(&self.instance.plugin_handle(), RenderMode::Offline)
-            .unwrap();
+        render.set(&self.instance.plugin_handle(), RenderMode::Offline).unwrap();
     }
 
-    fn extension<E: clack_host::extensions::Extension<ExtensionSide = clack_host::extensions::PluginExtensionSide>>(
+    fn extension<
+        E: clack_host::extensions::Extension<
+                ExtensionSide = clack_host::extensions::PluginExtensionSide,
+            >,
+    >(
         &mut self,
     ) -> E {
         self.instance.plugin_handle().get_extension().unwrap()
@@ -206,27 +204,19 @@ impl Rack {
 
     /// A block of an instrument: nothing in, notes and sound out.
     fn play(&mut self, frames: usize, transport: Option<&TransportEvent>) -> Vec<Vec<f32>> {
-        self.process(
-            &mut vec![vec![0.0; frames]; 2],
-            &EventBuffer::new(),
-            transport,
-        )
+        self.process(&mut vec![vec![0.0; frames]; 2], &EventBuffer::new(), transport)
     }
 
     fn save(&mut self) -> Vec<u8> {
         let state: PluginState = self.extension();
         let mut bytes = Vec::new();
-        state
-            .save(&self.instance.plugin_handle(), &mut bytes)
-            .unwrap();
+        state.save(&self.instance.plugin_handle(), &mut bytes).unwrap();
         bytes
     }
 
     fn load(&mut self, mut bytes: &[u8]) -> bool {
         let state: PluginState = self.extension();
-        state
-            .load(&self.instance.plugin_handle(), &mut bytes)
-            .is_ok()
+        state.load(&self.instance.plugin_handle(), &mut bytes).is_ok()
     }
 
     /// A field of the saved state. The framework writes a length and then JSON, each field JSON again.
@@ -250,9 +240,7 @@ impl Rack {
     fn value(&mut self, name: &str) -> f64 {
         let id = self.param(name);
         let params: PluginParams = self.extension();
-        params
-            .get_value(&self.instance.plugin_handle(), id)
-            .unwrap()
+        params.get_value(&self.instance.plugin_handle(), id).unwrap()
     }
 
     /// Events that set a parameter at a sample of the block.
@@ -267,9 +255,8 @@ impl Rack {
     fn left_on(&self) -> Vec<Sent> {
         let mut sounding: Vec<Sent> = Vec::new();
         for event in &self.sent {
-            let place = sounding
-                .iter()
-                .position(|on| (on.channel, on.key) == (event.channel, event.key));
+            let place =
+                sounding.iter().position(|on| (on.channel, on.key) == (event.channel, event.key));
             match (event.on, place) {
                 (true, None) => sounding.push(*event),
                 (true, Some(_)) => panic!("{event:?} began while it sounded"),
@@ -446,11 +433,8 @@ fn metered(entry: &PluginEntry, rate: f64, block: usize, audio: &[Vec<f32>; 2]) 
 fn live_equals_file(name: &str, rate: f64, audio: &[Vec<f32>; 2]) {
     let entry = entry();
     let mut hearing = Hearing::new(Network::embedded().unwrap(), rate as u32, false);
-    let interleaved: Vec<f32> = audio[0]
-        .iter()
-        .zip(&audio[1])
-        .flat_map(|(l, r)| [*l, *r])
-        .collect();
+    let interleaved: Vec<f32> =
+        audio[0].iter().zip(&audio[1]).flat_map(|(l, r)| [*l, *r]).collect();
     hearing.push(&interleaved, 2).unwrap();
     let file = hearing.finish().unwrap().probabilities;
     let mut rack = metered(&entry, rate, 480, audio);
@@ -462,11 +446,8 @@ fn live_equals_file(name: &str, rate: f64, audio: &[Vec<f32>; 2]) {
             continue;
         };
         assert_eq!(live.len(), GENRES.len());
-        furthest = live
-            .iter()
-            .zip(file)
-            .map(|(live, file)| (live - file).abs())
-            .fold(0.0, f32::max);
+        furthest =
+            live.iter().zip(file).map(|(live, file)| (live - file).abs()).fold(0.0, f32::max);
         if furthest <= 1e-3 {
             break;
         }
@@ -573,12 +554,7 @@ fn the_tune_s_notes_leave_at_the_samples_that_the_tempo_asks_for_and_all_end() {
             let performance = rack.performance();
             rack.activate(sample_rate, block);
             let tempo = 137.0;
-            let mut transport = Transport {
-                playing: true,
-                beats: 0.0,
-                tempo,
-                cycle: None,
-            };
+            let mut transport = Transport { playing: true, beats: 0.0, tempo, cycle: None };
             let seconds = if block == 1 { 0.6 } else { 4.0 };
             let end = (sample_rate * seconds) as u64;
             while rack.sample < end {
@@ -601,9 +577,9 @@ fn the_tune_s_notes_leave_at_the_samples_that_the_tempo_asks_for_and_all_end() {
             let due: Vec<_> = due.iter().filter(|(at, _)| *at < stopped as f64 - 1.0).collect();
             assert!(!due.is_empty());
             for (at, key) in due {
-                let found = heard.iter().any(|(sample, heard)| {
-                    heard == key && (*sample as f64 - at).abs() <= 1.0
-                });
+                let found = heard
+                    .iter()
+                    .any(|(sample, heard)| heard == key && (*sample as f64 - at).abs() <= 1.0);
                 assert!(found, "{sample_rate} Hz, {block}: key {key} due at {at}");
             }
             assert!(
@@ -668,15 +644,9 @@ fn through_random_transports_in_a_host_no_note_is_left_on_and_none_comes_twice()
                 }
                 _ => {}
             }
-            let output = rack.process(
-                &mut vec![vec![0.0; frames]; 2],
-                &events,
-                Some(&transport.event()),
-            );
-            assert!(
-                output.iter().flatten().all(|x| x.abs() <= 2.0),
-                "the voice's sound is tame"
-            );
+            let output =
+                rack.process(&mut vec![vec![0.0; frames]; 2], &events, Some(&transport.event()));
+            assert!(output.iter().flatten().all(|x| x.abs() <= 2.0), "the voice's sound is tame");
             transport.advance(frames, sample_rate);
             if let Some((from, to)) = transport.cycle
                 && transport.beats >= to
@@ -689,11 +659,7 @@ fn through_random_transports_in_a_host_no_note_is_left_on_and_none_comes_twice()
         // With the transport as the only thing that plays, a stop ends it all.
         let events = rack.set("Play", 0, 0.0);
         transport.playing = false;
-        rack.process(
-            &mut vec![vec![0.0; block]; 2],
-            &events,
-            Some(&transport.event()),
-        );
+        rack.process(&mut vec![vec![0.0; block]; 2], &events, Some(&transport.event()));
         rack.play(block, Some(&transport.event()));
         assert!(rack.left_on().is_empty(), "seed {seed}");
     }
@@ -724,12 +690,7 @@ fn what_sounded_when_the_host_deactivated_is_ended_when_it_comes_back() {
     assert!(!rack.left_on().is_empty());
     rack.deactivate();
     rack.activate(48_000.0, 512);
-    let stopped = Transport {
-        playing: false,
-        beats: 0.0,
-        tempo: 120.0,
-        cycle: None,
-    };
+    let stopped = Transport { playing: false, beats: 0.0, tempo: 120.0, cycle: None };
     rack.play(512, Some(&stopped.event()));
     assert!(rack.left_on().is_empty());
 }
@@ -738,20 +699,12 @@ fn what_sounded_when_the_host_deactivated_is_ended_when_it_comes_back() {
 fn notes(rack: &mut Rack) -> Vec<(u64, u16, bool)> {
     let first = rack.sample;
     rack.sent.clear();
-    let mut transport = Transport {
-        playing: true,
-        beats: 0.0,
-        tempo: 120.0,
-        cycle: None,
-    };
+    let mut transport = Transport { playing: true, beats: 0.0, tempo: 120.0, cycle: None };
     for _ in 0..200 {
         rack.play(1024, Some(&transport.event()));
         transport.advance(1024, 48_000.0);
     }
-    rack.sent
-        .iter()
-        .map(|event| (event.sample - first, event.key, event.on))
-        .collect()
+    rack.sent.iter().map(|event| (event.sample - first, event.key, event.on)).collect()
 }
 
 /// A state that holds another tune than the built-in one.
@@ -874,10 +827,9 @@ fn every_parameter_of_a_musician_is_there_with_its_unit() {
     ];
     for (name, value, text) in expected {
         let id = rack.param(name);
-        let mut buffer = [std::mem::MaybeUninit::uninit(); 128];
-        let shown = params
-            .value_to_text(&rack.instance.plugin_handle(), id, value, &mut buffer)
-            .unwrap();
+        let mut buffer = [0u8; 128];
+        let shown =
+            params.value_to_text(&rack.instance.plugin_handle(), id, value, &mut buffer).unwrap();
         let shown = String::from_utf8_lossy(shown);
         assert!(shown.contains(text), "{name} at {value} shows {shown}");
     }

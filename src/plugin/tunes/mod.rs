@@ -118,7 +118,8 @@ impl<C: ProcessContext<Tunes>> Stage<'_, C> {
 
     /// Tells the host. A note's end that it does not take is kept: no note stays on.
     fn send(&mut self, at: u32, event: Event) {
-        if let Err((_, SendEventError::HostBufferFull)) = self.context.try_send_event(note(at, event))
+        if let Err((_, SendEventError::HostBufferFull)) =
+            self.context.try_send_event(note(at, event))
             && matches!(event, Event::Off { .. })
             && self.unsent.len() < UNSENT
         {
@@ -141,12 +142,7 @@ impl<C: ProcessContext<Tunes>> Stage<'_, C> {
 /// An event in the framework's words.
 fn note(timing: u32, event: Event) -> PluginNoteEvent<Tunes> {
     match event {
-        Event::On {
-            channel,
-            key,
-            velocity,
-            id,
-        } => NoteEvent::NoteOn {
+        Event::On { channel, key, velocity, id } => NoteEvent::NoteOn {
             timing,
             voice_id: VoiceID::ID(id),
             channel: Channel::Number(channel),
@@ -166,9 +162,7 @@ fn note(timing: u32, event: Event) -> PluginNoteEvent<Tunes> {
 /// The host's transport at sample `at` of the block.
 fn clock(transport: &Transport, at: u32, sample_rate: f32) -> Clock {
     let tempo = transport.tempo;
-    let gone = tempo.map_or(0.0, |tempo| {
-        f64::from(at) / f64::from(sample_rate) * tempo / 60.0
-    });
+    let gone = tempo.map_or(0.0, |tempo| f64::from(at) / f64::from(sample_rate) * tempo / 60.0);
     let gone = if transport.playing { gone } else { 0.0 };
     let bar = match (transport.time_sig_numerator, transport.time_sig_denominator) {
         (Some(numerator), Some(denominator)) if numerator > 0 && denominator > 0 => transport
@@ -213,10 +207,7 @@ impl Engine {
             && self.player.can_discard()
             && let Some(successor) = shared.successor.take()
         {
-            let wanted = self
-                .player
-                .base()
-                .map(|base| tag(base, self.player.successions() + 1));
+            let wanted = self.player.base().map(|base| tag(base, self.player.successions() + 1));
             // Both give back only where there is no place, and there is.
             drop(if wanted == Some(successor.tag) {
                 self.player.succeed(successor)
@@ -227,9 +218,7 @@ impl Engine {
         if let Some(base) = self.player.base() {
             shared.base.store(base, Ordering::Release);
         }
-        shared
-            .turn
-            .store(self.player.successions(), Ordering::Release);
+        shared.turn.store(self.player.successions(), Ordering::Release);
     }
 
     fn publish(&self, shared: &TunesShared) {
@@ -238,9 +227,7 @@ impl Engine {
         shared.position.store(position, Ordering::Relaxed);
         shared.round.store(round, Ordering::Relaxed);
         shared.playing.store(place.is_some(), Ordering::Relaxed);
-        shared
-            .tempo
-            .store(self.player.tempo() as f32, Ordering::Relaxed);
+        shared.tempo.store(self.player.tempo() as f32, Ordering::Relaxed);
     }
 }
 
@@ -342,9 +329,7 @@ impl Plugin for Tunes {
         let writer = Writer::new(self.params.clone(), self.shared.clone(), consumer);
         match CREW.hire(writer) {
             Ok(seat) => self.seat = Some(seat),
-            Err(error) => self
-                .shared
-                .set_fault(Some(format!("no thread to write on: {error}"))),
+            Err(error) => self.shared.set_fault(Some(format!("no thread to write on: {error}"))),
         }
         true
     }

@@ -155,9 +155,10 @@ pub(super) fn schedule(text: &str, number: u64) -> Result<Box<Schedule>, TuneErr
     if performance.notes.is_empty() {
         return Err(TuneError::NoNotes);
     }
-    let tonic = tune.key.tonic.map_or(0, |(step, accidental)| {
-        (step.semitones() + accidental).rem_euclid(12) as u8
-    });
+    let tonic = tune
+        .key
+        .tonic
+        .map_or(0, |(step, accidental)| (step.semitones() + accidental).rem_euclid(12) as u8);
     Ok(Box::new(Schedule::new(&performance, tonic, number)))
 }
 
@@ -260,10 +261,7 @@ impl TunesShared {
         let old = std::mem::replace(&mut desk.tune, score.clone());
         desk.remember(old);
         let origin = Origin::Restored;
-        desk.successors = successors
-            .iter()
-            .map(|abc| desk.score(abc.clone(), origin))
-            .collect();
+        desk.successors = successors.iter().map(|abc| desk.score(abc.clone(), origin)).collect();
         desk.fault = None;
         self.barren.store(false, Ordering::Relaxed);
         // Under the lock, so that the newest tune on the desk is also the last in the mailbox.
@@ -348,11 +346,7 @@ impl TunesShared {
 impl Desk {
     fn score(&mut self, abc: String, origin: Origin) -> Arc<Score> {
         self.numbers += 1;
-        Arc::new(Score {
-            abc,
-            origin,
-            number: self.numbers,
-        })
+        Arc::new(Score { abc, origin, number: self.numbers })
     }
 
     fn remember(&mut self, score: Arc<Score>) {
@@ -415,11 +409,7 @@ impl SavedTune {
 
     /// What stands in the place of a state that was refused, so that [`Kept`] can tell the editor.
     pub(super) fn refused(why: String) -> Self {
-        Self {
-            version: 0,
-            abc: why,
-            successors: Vec::new(),
-        }
+        Self { version: 0, abc: why, successors: Vec::new() }
     }
 }
 
@@ -439,16 +429,10 @@ impl PersistentField<'_, SavedTune> for Kept {
         let same = {
             let desk = self.shared.desk();
             desk.tune.abc == saved.abc
-                && desk
-                    .successors
-                    .iter()
-                    .map(|score| &score.abc)
-                    .eq(&saved.successors)
+                && desk.successors.iter().map(|score| &score.abc).eq(&saved.successors)
         };
         if !same {
-            let put = self
-                .shared
-                .put_on_desk(&saved.abc, &saved.successors, Origin::Restored);
+            let put = self.shared.put_on_desk(&saved.abc, &saved.successors, Origin::Restored);
             if let Err(error) = put {
                 self.shared.set_fault(Some(error.to_string()));
             }
@@ -463,11 +447,7 @@ impl PersistentField<'_, SavedTune> for Kept {
         f(&SavedTune {
             version: STATE_VERSION,
             abc: desk.tune.abc.clone(),
-            successors: desk
-                .successors
-                .iter()
-                .map(|score| score.abc.clone())
-                .collect(),
+            successors: desk.successors.iter().map(|score| score.abc.clone()).collect(),
         })
     }
 }

@@ -70,9 +70,7 @@ impl Writer {
             }
             self.phrase.push_back(played);
             let notes = self.phrase.iter().filter(|played| played.velocity > 0);
-            self.shared
-                .played_in
-                .store(notes.count() as u32, Ordering::Relaxed);
+            self.shared.played_in.store(notes.count() as u32, Ordering::Relaxed);
         }
     }
 
@@ -133,10 +131,7 @@ impl Writer {
         };
         let shared = &self.shared;
         shared.set_fault(None);
-        shared.set_writing(Some(Writing {
-            text: String::new(),
-            seed,
-        }));
+        shared.set_writing(Some(Writing { text: String::new(), seed }));
         let written = composer.compose(&request, &mut |text| {
             shared.write_on(text);
             if dismissed.load(Ordering::Acquire) || shared.cancelled() {
@@ -156,10 +151,8 @@ impl Writer {
     /// Has the next tune of the succession ready before its turn comes.
     fn prepare_successor(&mut self, dismissed: &AtomicBool) {
         let shared = self.shared.clone();
-        let (base, turn) = (
-            shared.base.load(Ordering::Acquire),
-            shared.turn.load(Ordering::Acquire) + 1,
-        );
+        let (base, turn) =
+            (shared.base.load(Ordering::Acquire), shared.turn.load(Ordering::Acquire) + 1);
         let tune = shared.base_tune();
         let asked = self.params.rounds.value() > 0 && base == tune.number;
         if !asked || self.handed == Some((base, turn)) || shared.barren.load(Ordering::Relaxed) {
@@ -206,9 +199,7 @@ impl Writer {
         let mut notes: Vec<performance::Note> = Vec::new();
         for played in self.phrase.iter().filter(|played| played.beats >= first) {
             let start = tick(played.beats);
-            let open = notes
-                .iter_mut()
-                .find(|note| note.key == played.key && note.duration == 0);
+            let open = notes.iter_mut().find(|note| note.key == played.key && note.duration == 0);
             match (open, played.velocity) {
                 (Some(note), 0) => note.duration = start.saturating_sub(note.start).max(1),
                 (None, velocity) if velocity > 0 => notes.push(performance::Note {
@@ -233,19 +224,13 @@ impl Writer {
         let &(numerator, denominator) = self.params.style.value().style().metres().first()?;
         Some(midi::to_abc(&Performance {
             notes,
-            tempos: vec![Tempo {
-                start: 0,
-                microseconds_per_quarter: 500_000,
-            }],
+            tempos: vec![Tempo { start: 0, microseconds_per_quarter: 500_000 }],
             metres: vec![Metre {
                 start: 0,
                 numerator: numerator.into(),
                 denominator: denominator.into(),
             }],
-            keys: vec![performance::KeyStart {
-                start: 0,
-                key: self.params.tune_key(),
-            }],
+            keys: vec![performance::KeyStart { start: 0, key: self.params.tune_key() }],
             end,
             ..Performance::default()
         }))
@@ -284,7 +269,6 @@ impl Job for Writer {
     fn failed(&mut self, why: &str) {
         self.shared.set_writing(None);
         self.shared.barren.store(true, Ordering::Release);
-        self.shared
-            .set_fault(Some(format!("the composer stopped unexpectedly: {why}")));
+        self.shared.set_fault(Some(format!("the composer stopped unexpectedly: {why}")));
     }
 }
