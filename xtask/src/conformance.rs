@@ -162,7 +162,8 @@ fn print_table(tallies: &BTreeMap<String, Tally>) {
     }
 }
 
-fn abc_files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
+/// Every .abc file in a folder and its folders, or the one file.
+pub(crate) fn abc_files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
     if path.is_file() {
         return Ok(vec![path.to_owned()]);
     }

@@ -6,6 +6,7 @@ mod conformance;
 mod demo;
 mod eval_genre;
 mod eval_tunes;
+mod fuzz;
 mod genre_clips;
 mod genre_curves;
 mod genre_scores;
@@ -47,6 +48,8 @@ enum Task {
     Eval(Eval),
     /// Compares the ABC reader with abc2midi, tune by tune
     Conformance(conformance::Options),
+    /// Hostile text through the ABC reader, performer and writers
+    Fuzz(fuzz::Options),
     /// Writes tunes as ABC and as MIDI, reads them back, and counts those that are the same
     Roundtrip(roundtrip::Options),
     /// Times what has a limit, each figure beside a baseline of the same run
@@ -81,6 +84,7 @@ fn main() -> anyhow::Result<()> {
         Task::Eval(Eval::Tunes(options)) => eval_tunes::run(options),
         Task::Eval(Eval::Genre(options)) => eval_genre::run(options),
         Task::Conformance(options) => conformance::run(options),
+        Task::Fuzz(options) => fuzz::run(options),
         Task::Roundtrip(options) => roundtrip::run(options),
         Task::Bench(options) => bench::run(options),
         Task::Screenshots(options) => screenshots::run(options),
