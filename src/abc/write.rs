@@ -236,8 +236,12 @@ impl Sheet {
             }
             ElementKind::BeamBreak => {
                 // Before a line's end spaces mean nothing; there the break is a continued line.
-                if !matches!(next, None | Some(ElementKind::BeamBreak))
-                    && !matches!(next, Some(ElementKind::Field(field)) if !field.inline)
+                if !matches!(
+                    next,
+                    None | Some(
+                        ElementKind::BeamBreak | ElementKind::LineBreak(LineBreak::EndOfLine)
+                    )
+                ) && !matches!(next, Some(ElementKind::Field(field)) if !field.inline)
                 {
                     self.text.push(' ');
                 }
@@ -259,13 +263,23 @@ impl Sheet {
             }
             ElementKind::SlurEnd => self.text.push(')'),
             ElementKind::Bar(bar) => {
-                let before = index.checked_sub(1).map(|before| &all[before].kind);
-                if let Some(ElementKind::Bar(before)) = before
-                    && would_merge(before, bar)
-                {
-                    self.text.push(' ');
+                let dot = |decoration: &super::Decoration| decoration.letter == Some('.');
+                let attached = element.attached.as_deref();
+                if attached.is_some_and(|attached| attached.decorations.last().is_some_and(dot)) {
+                    // Or it would be a dotted bar line. A backquote means nothing (§4.7).
+                    self.text.push('`');
                 }
-                self.bar(bar);
+                let before = index.checked_sub(1).map(|before| &all[before].kind);
+                match before {
+                    Some(ElementKind::Bar(before)) if would_merge(before, bar) => {
+                        self.text.push(' ');
+                        self.bar(bar);
+                    }
+                    Some(ElementKind::Bar(_)) if bar.line == BarLine::Repeats => {
+                        self.text.push_str(":|:")
+                    }
+                    _ => self.bar(bar),
+                }
             }
             ElementKind::Ending(ending) => {
                 self.ending(ending);
@@ -399,6 +413,10 @@ impl Sheet {
 fn would_merge(one: &Bar, two: &Bar) -> bool {
     if two.line == BarLine::Dotted {
         return false;
+    }
+    if two.line == BarLine::Repeats {
+        return (one.repeat_end, one.repeat_start, two.repeat_end, two.repeat_start)
+            != (0, 0, 1, 1);
     }
     let simple = one.repeat_start == 0 && two.repeat_end > 0 && two.repeat_start == 0;
     !simple || matches!(two.line, BarLine::ThickThin | BarLine::Invisible)
