@@ -272,7 +272,7 @@ impl Sheet {
                 let before = index.checked_sub(1).map(|before| &all[before].kind);
                 match before {
                     Some(ElementKind::Bar(before)) if would_merge(before, bar) => {
-                        self.text.push(' ');
+                        self.text.push('`');
                         self.bar(bar);
                     }
                     Some(ElementKind::Bar(_)) if bar.line == BarLine::Repeats => {
@@ -294,7 +294,11 @@ impl Sheet {
             }
             ElementKind::Overlay { bars } => (0..*bars).for_each(|_| self.text.push('&')),
             ElementKind::LineBreak(_) => self.text.push('$'),
-            ElementKind::Unknown(text) => self.text.push_str(text),
+            ElementKind::Unknown(text) => {
+                // A figure would become the length of the note before. A backquote means nothing (§4.7).
+                self.text.push('`');
+                self.text.push_str(text);
+            }
         }
     }
 
@@ -476,11 +480,12 @@ pub fn same(one: &Tune, two: &Tune) -> bool {
                 }
                 field.span = 0..0;
             }
-            let space = element.kind == ElementKind::BeamBreak;
-            if !(space && placeless.last().is_some_and(|last| last.kind == ElementKind::BeamBreak))
-            {
-                placeless.push(element);
+            // Runs of white space are one, and at a line's end it is none.
+            let line_ends = element.kind == ElementKind::LineBreak(LineBreak::EndOfLine);
+            if line_ends || element.kind == ElementKind::BeamBreak {
+                placeless.pop_if(|last| last.kind == ElementKind::BeamBreak);
             }
+            placeless.push(element);
         }
         placeless
     }

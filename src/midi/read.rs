@@ -1,6 +1,6 @@
 //! Core: a Standard MIDI File as a performance.
 
-use super::ACCOMPANIMENT;
+use super::{ACCOMPANIMENT, BAR_STARTS};
 use crate::abc::performance::{
     BarStart, ChordStart, KeyStart, MOST_NOTES, MOST_TICKS, Metre, Note, Program, Tempo,
 };
@@ -44,8 +44,9 @@ impl MidiError {
 /// Reads any Standard MIDI File: format 0, 1 or 2 (whose patterns are played one after the other),
 /// running status, any number of ticks a quarter note. Times are brought to [`PPQ`].
 ///
-/// A note's voice is the index of its track and channel among those that have notes. What was left out
-/// or cut is said in the performance's findings.
+/// A note's voice is the index of its track and channel among those that have notes. Where bars start is known of
+/// files that [`write`](super::write) wrote, and left empty for others: a metre does not tell whether there
+/// is a pickup. What was left out or cut is said in the performance's findings.
 ///
 /// # Errors
 ///
@@ -59,8 +60,13 @@ pub fn read(bytes: &[u8]) -> Result<Performance, MidiError> {
         Timing::Metrical(_) => return Err(MidiError::NoTicks),
         Timing::Timecode(..) => return Err(MidiError::Smpte),
     };
-    let mut reading =
-        Reading { ppq, performance: Performance::default(), voices: HashMap::new(), cut: false };
+    let mut reading = Reading {
+        ppq,
+        performance: Performance::default(),
+        voices: HashMap::new(),
+        bar_marks: Vec::new(),
+        cut: false,
+    };
     let mut offset = 0;
     for (index, track) in tracks.enumerate() {
         let end = reading.track(index, track.map_err(damaged)?, offset);
@@ -117,6 +123,8 @@ struct Reading {
     performance: Performance,
     /// The voice of a track and channel, and whether the track is the accompaniment's.
     voices: HashMap<(usize, u8), u16>,
+    /// Where the file says that bars start.
+    bar_marks: Vec<u32>,
     cut: bool,
 }
 
@@ -180,6 +188,11 @@ impl Reading {
                             symbol: text.into_owned(),
                             span: 0..0,
                         });
+                    }
+                }
+                TrackEventKind::Meta(MetaMessage::SequencerSpecific(BAR_STARTS)) => {
+                    if self.bar_marks.len() < MOST_NOTES {
+                        self.bar_marks.push(now);
                     }
                 }
                 TrackEventKind::Meta(message) => self.setting(now, &message),
@@ -334,7 +347,13 @@ impl Reading {
         if performance.tempos.first().is_none_or(|tempo| tempo.start > 0) {
             performance.tempos.insert(0, Tempo { start: 0, microseconds_per_quarter: 500_000 });
         }
-        performance.bars = bars(&performance.metres, performance.end);
+        self.bar_marks.sort_unstable();
+        self.bar_marks.dedup();
+        performance.bars = match self.bar_marks.len() {
+            0 => Vec::new(),
+            1 => metre_bars(&performance.metres, performance.end),
+            _ => self.bar_marks.iter().map(|&start| BarStart { start, span: 0..0 }).collect(),
+        };
         self.performance
     }
 }
@@ -347,7 +366,7 @@ fn key_of_signature(fifths: i8, minor: bool) -> Key {
 }
 
 /// Where bars start when each metre counts from its own start; 4/4 before the first.
-fn bars(metres: &[Metre], end: u32) -> Vec<BarStart> {
+pub(super) fn metre_bars(metres: &[Metre], end: u32) -> Vec<BarStart> {
     let mut bars = Vec::new();
     let mut start = 0;
     let mut length = 4 * PPQ;

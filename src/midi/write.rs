@@ -1,6 +1,7 @@
 //! Core: a performance as a Standard MIDI File.
 
-use super::ACCOMPANIMENT;
+use super::read::metre_bars;
+use super::{ACCOMPANIMENT, BAR_STARTS};
 use crate::abc::{Mode, PPQ, Performance};
 use midly::num::{u4, u7, u15, u24, u28};
 use midly::{
@@ -87,7 +88,21 @@ fn conductor(performance: &Performance) -> Track<'_> {
         let micros = tempo.microseconds_per_quarter.clamp(1, 0xff_ffff);
         events.push(meta(tempo.start, MetaMessage::Tempo(u24::new(micros))));
     }
+    for start in bar_marks(performance) {
+        events.push(meta(start, MetaMessage::SequencerSpecific(BAR_STARTS)));
+    }
     finish(events, performance.end)
+}
+
+/// Where the file says that bars start: nowhere but at its start where the metres tell it right, else everywhere.
+fn bar_marks(performance: &Performance) -> Vec<u32> {
+    let mut starts: Vec<u32> = performance.bars.iter().map(|bar| bar.start).collect();
+    starts.dedup();
+    let foreseen = metre_bars(&performance.metres, performance.end);
+    if starts.iter().eq(foreseen.iter().map(|bar| &bar.start)) {
+        starts.truncate(1);
+    }
+    starts
 }
 
 fn voice_track(
