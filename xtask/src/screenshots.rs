@@ -94,7 +94,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         std::thread::sleep(Duration::from_secs(3));
         let _player = start(
             at_display(Command::new("jack-play").arg(&heard))
-                .env("JACK_PLAY_CONNECT_TO", "Earworm Meter:input_%d"),
+                .env("JACK_PLAY_CONNECT_TO", "earworm_meter:input_%d"),
         )?;
         std::thread::sleep(Duration::from_secs(options.seconds));
         picture(&folder.join("meter.png"))?;
