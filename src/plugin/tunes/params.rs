@@ -294,13 +294,14 @@ impl TunesParams {
             .with_value_to_string(formatters::v2s_f32_gain_to_db(1))
             .with_string_to_value(formatters::s2v_f32_gain_to_db()),
             rounds: IntParam::new("New tune every", 0, IntRange::Linear { min: 0, max: 16 })
-                .with_unit(" rounds")
                 .with_value_to_string(Arc::new(|rounds| match rounds {
                     0 => "never".to_owned(),
-                    rounds => rounds.to_string(),
+                    1 => "round".to_owned(),
+                    rounds => format!("{rounds} rounds"),
                 }))
                 .with_string_to_value(Arc::new(|text| match text.trim() {
                     "never" => Some(0),
+                    "round" => Some(1),
                     number => number.trim_end_matches("rounds").trim().parse().ok(),
                 })),
             bypass: BoolParam::new("Bypass", false).make_bypass(),
