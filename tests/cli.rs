@@ -1,0 +1,356 @@
+//! Interface: what a user of the `earworm` program notices, through the program itself.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use earworm::{abc, midi};
+
+/// A tune with most of what notation has.
+const TUNE: &str = "X:1\nT:The Test of Time\nM:6/8\nL:1/8\nQ:3/8=120\nK:Edor\n\
+    |:\"Em\"E2B \"D\"{e}d>cA|~B3 (3ABcd|1 \"Em\"E3 E2D:|2 \"Em\"E6|]\n";
+
+/// Two tunes in one book.
+const BOOK: &str =
+    "X:3\nT:One\nM:4/4\nL:1/4\nK:C\nCDEF|G4|]\n\nX:7\nT:Other\nM:3/4\nL:1/4\nK:G\nGAB|c3|]\n";
+
+struct Room {
+    folder: tempfile::TempDir,
+}
+
+impl Room {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn with(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    /// Runs the program in this folder.
+    fn earworm(&self, args: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_earworm"))
+            .args(args)
+            .current_dir(self.folder.path())
+            .output()
+            .unwrap()
+    }
+
+    fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = std::fs::read_dir(self.folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// Exit code 2, nothing on standard output, and one line on standard error, which is returned.
+#[track_caller]
+fn refused(output: &Output) -> String {
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert_eq!(text(&output.stdout), "");
+    assert_eq!(told.lines().count(), 1, "{told}");
+    assert!(told.starts_with("earworm: "), "{told}");
+    told
+}
+
+#[track_caller]
+fn done(output: &Output) -> String {
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert_eq!(told, "");
+    text(&output.stdout)
+}
+
+fn notes(path: &Path) -> Vec<(u32, u32, u8)> {
+    let performance = midi::read(&std::fs::read(path).unwrap()).unwrap();
+    let mut notes: Vec<_> =
+        performance.notes.iter().map(|note| (note.start, note.duration, note.key)).collect();
+    notes.sort_unstable();
+    notes
+}
+
+#[test]
+fn bad_input_gets_one_line_that_names_it_and_leaves_nothing_behind() {
+    let room = Room::new();
+    room.with("empty.abc", "");
+    room.with("prose.abc", "Nothing here is a tune.\n");
+    room.with("header.abc", "X:1\nT:No music\nK:C\n");
+    room.with("text.mid", TUNE);
+    room.with("text.wav", TUNE);
+    room.with("silent.wav", "");
+    room.with("good.abc", TUNE);
+    room.with("other.txt", TUNE);
+    std::fs::create_dir(room.path("folder.abc")).unwrap();
+    done(&room.earworm(&["convert", "good.abc", "good.mid"]));
+    let midi = std::fs::read(room.path("good.mid")).unwrap();
+    room.with("cut.mid", &midi[..midi.len() / 2]);
+    room.with("start.mid", &midi[..10]);
+    let mut smpte = midi.clone();
+    smpte[12..14].copy_from_slice(&[0xe7, 0x28]);
+    room.with("smpte.mid", &smpte);
+    let before = room.names();
+    let cases: [(&[&str], &str); 24] = [
+        (&["convert", "missing.abc", "out.mid"], "missing.abc: no such file"),
+        (&["convert", "missing.mid", "out.abc"], "missing.mid: no such file"),
+        (&["convert", "empty.abc", "out.mid"], "empty.abc: there is no tune"),
+        (&["convert", "prose.abc", "out.wav"], "prose.abc: there is no tune"),
+        (&["convert", "header.abc", "out.mid"], "no notes"),
+        (&["convert", "text.mid", "out.abc"], "text.mid: not a MIDI file"),
+        (&["convert", "cut.mid", "out.abc"], "cut.mid: the MIDI file is cut short"),
+        (&["convert", "start.mid", "out.abc"], "start.mid: the MIDI file is cut short"),
+        (&["convert", "smpte.mid", "out.abc"], "SMPTE"),
+        (&["convert", "folder.abc", "out.mid"], "folder.abc: is a folder"),
+        (&["convert", "good.abc", "out.ogg"], "out.ogg: the extension"),
+        (&["convert", "good.abc", "nowhere/out.mid"], "nowhere/out.mid: no such file or folder"),
+        (&["convert", "good.abc", "folder.abc"], "folder.abc: is a folder"),
+        (&["convert", "other.txt", "out.mid"], "other.txt: the extension"),
+        (&["convert", "text.wav", "out.mid"], "text.wav: audio"),
+        (&["convert", "--tune", "9", "good.abc", "out.mid"], "number 9"),
+        (&["convert", "--transpose", "99", "good.abc", "out.mid"], "99"),
+        (&["convert", "good.abc"], "<OUT>"),
+        (&["check", "missing.abc"], "missing.abc: no such file"),
+        (&["check", "empty.abc"], "empty.abc: there is no tune"),
+        (&["classify", "missing.wav"], "missing.wav"),
+        (&["classify", "text.wav"], "text.wav"),
+        (&["classify", "silent.wav"], "silent.wav"),
+        (&["dance"], "dance"),
+    ];
+    for (args, part) in cases {
+        let told = refused(&room.earworm(args));
+        assert!(told.contains(part), "{args:?}: {told}");
+    }
+    assert_eq!(room.names(), before);
+}
+
+#[test]
+fn an_impossible_wish_for_a_tune_is_refused_before_anything_is_written() {
+    let room = Room::new();
+    for (args, part) in [
+        (&["generate", "--style", "tango"][..], "tango"),
+        (&["generate", "--key", "H"], "`H`"),
+        (&["generate", "--key", "none"], "none"),
+        (&["generate", "--metre", "7/9"], "7/9"),
+        (&["generate", "--style", "waltz", "--metre", "4/4"], "4/4"),
+        (&["generate", "--bars", "100000"], "100000"),
+        (&["generate", "--bars", "-1"], "-1"),
+        (&["generate", "--temperature", "NaN"], "temperature"),
+        (&["generate", "--temperature", "-2"], "-2"),
+        (&["generate", "--top-p", "0"], "top-p"),
+        (&["generate", "--seed", "many"], "many"),
+        (&["generate", "-o", "tune.ogg"], "tune.ogg"),
+        (&["generate", "--style", "tango", "-o", "tune.mid"], "tango"),
+    ] {
+        let told = refused(&room.earworm(args));
+        assert!(told.contains(part), "{args:?}: {told}");
+    }
+    assert_eq!(room.names(), Vec::<String>::new());
+}
+
+#[test]
+fn the_same_seed_and_flags_give_the_same_bytes_in_every_format() {
+    let room = Room::new();
+    let flags =
+        ["generate", "--style", "jig", "--key", "Ador", "--bars", "8", "--seed", "11", "--chords"];
+    let printed = done(&room.earworm(&flags));
+    for take in ["a", "b"] {
+        let files = ["abc", "mid", "wav"].map(|kind| format!("{take}.{kind}"));
+        let mut args = flags.to_vec();
+        files.iter().for_each(|file| args.extend(["-o", file]));
+        assert_eq!(done(&room.earworm(&args)), "");
+    }
+    for kind in ["abc", "mid", "wav"] {
+        let [a, b] =
+            ["a", "b"].map(|take| std::fs::read(room.path(&format!("{take}.{kind}"))).unwrap());
+        assert!(a == b, "{kind} differs");
+    }
+    assert_eq!(std::fs::read_to_string(room.path("a.abc")).unwrap(), printed);
+    assert!(printed.contains("M:6/8") && printed.contains("K:Ador"), "{printed}");
+    let other =
+        done(&room.earworm(&[
+            "generate", "--style", "jig", "--key", "Ador", "--bars", "8", "--seed", "12",
+        ]));
+    assert_ne!(printed, other);
+}
+
+#[test]
+fn a_generated_midi_file_has_the_notes_of_the_abc_beside_it() {
+    let room = Room::new();
+    done(&room.earworm(&["generate", "--seed", "3", "--bars", "8", "-o", "t.abc", "-o", "t.mid"]));
+    done(&room.earworm(&["convert", "t.abc", "again.mid"]));
+    assert_eq!(notes(&room.path("t.mid")), notes(&room.path("again.mid")));
+    assert!(notes(&room.path("t.mid")).len() > 20);
+    assert_eq!(done(&room.earworm(&["check", "t.abc"])), "");
+}
+
+#[test]
+fn where_one_output_can_t_be_written_the_others_still_are() {
+    let room = Room::new();
+    let output = room.earworm(&[
+        "generate",
+        "--bars",
+        "4",
+        "--seed",
+        "1",
+        "-o",
+        "no/where.mid",
+        "-o",
+        "here.mid",
+    ]);
+    refused(&output);
+    assert_eq!(room.names(), ["here.mid"]);
+}
+
+#[test]
+fn a_midi_file_has_the_tempo_metre_and_notes_that_are_written() {
+    let room = Room::new();
+    room.with("t.abc", TUNE);
+    done(&room.earworm(&["convert", "--melody-only", "t.abc", "t.mid"]));
+    let performance = midi::read(&std::fs::read(room.path("t.mid")).unwrap()).unwrap();
+    assert_eq!(performance.title, "The Test of Time");
+    // 120 dotted quarters a minute are 180 quarters.
+    assert_eq!(performance.tempos[0].microseconds_per_quarter, 333_333);
+    assert_eq!((performance.metres[0].numerator, performance.metres[0].denominator), (6, 8));
+    let keys: Vec<u8> = performance.notes.iter().map(|note| note.key).collect();
+    let first = [64, 71, 74, 73, 69, 71, 69, 71, 73, 74];
+    let (first_time, second_time) =
+        ([&first[..], &[64, 64, 62]].concat(), [&first[..], &[64]].concat());
+    assert_eq!(keys, [first_time, second_time].concat());
+    done(&room.earworm(&["convert", "t.abc", "full.mid"]));
+    assert!(notes(&room.path("full.mid")).len() > keys.len());
+}
+
+#[test]
+fn converting_to_midi_and_back_keeps_every_note() {
+    let room = Room::new();
+    room.with("t.abc", TUNE);
+    for step in [["t.abc", "a.mid"], ["a.mid", "b.abc"], ["b.abc", "b.mid"], ["b.mid", "c.mid"]] {
+        done(&room.earworm(&["convert", "--melody-only", step[0], step[1]]));
+    }
+    assert_eq!(notes(&room.path("a.mid")), notes(&room.path("b.mid")));
+    assert_eq!(notes(&room.path("a.mid")), notes(&room.path("c.mid")));
+    let back = std::fs::read_to_string(room.path("b.abc")).unwrap();
+    assert!(back.contains("M:6/8") && back.contains("K:Edor"), "{back}");
+}
+
+#[test]
+fn transposing_moves_every_note_of_abc_and_of_midi_alike() {
+    let room = Room::new();
+    room.with("t.abc", TUNE);
+    done(&room.earworm(&["convert", "t.abc", "t.mid"]));
+    let moved: Vec<_> =
+        notes(&room.path("t.mid")).iter().map(|&(a, b, key)| (a, b, key - 3)).collect();
+    for step in [["t.abc", "up.mid"], ["t.mid", "up2.mid"], ["t.abc", "up.abc"]] {
+        done(&room.earworm(&["convert", "--transpose", "-3", step[0], step[1]]));
+    }
+    assert_eq!(notes(&room.path("up2.mid")), moved);
+    let text = std::fs::read_to_string(room.path("up.abc")).unwrap();
+    assert!(text.contains("K:C#dor") && text.contains("\"C#m\""), "{text}");
+    done(&room.earworm(&["convert", "up.abc", "up3.mid"]));
+    assert_eq!(notes(&room.path("up3.mid")), notes(&room.path("up.mid")));
+    let melody = |file: &str| {
+        done(&room.earworm(&["convert", "--melody-only", file, "m.mid"]));
+        notes(&room.path("m.mid"))
+    };
+    let (written, up) = (melody("t.abc"), melody("up.abc"));
+    assert_eq!(written.iter().map(|&(a, b, key)| (a, b, key - 3)).collect::<Vec<_>>(), up);
+}
+
+#[test]
+fn a_book_of_tunes_becomes_a_file_for_each_number_and_one_can_be_picked() {
+    let room = Room::new();
+    room.with("book.abc", BOOK);
+    let output = room.earworm(&["convert", "book.abc", "out.mid"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(room.names(), ["book.abc", "out-3.mid", "out-7.mid"]);
+    done(&room.earworm(&["convert", "--tune", "7", "book.abc", "one.mid"]));
+    assert_eq!(notes(&room.path("one.mid")), notes(&room.path("out-7.mid")));
+    done(&room.earworm(&["convert", "book.abc", "all.abc"]));
+    let all = abc::read(&std::fs::read_to_string(room.path("all.abc")).unwrap());
+    assert_eq!(all.tunes.len(), 2);
+}
+
+#[test]
+fn a_wav_lasts_as_long_as_its_tune() {
+    let room = Room::new();
+    room.with("t.abc", "X:1\nT:Two seconds\nM:4/4\nL:1/4\nQ:1/4=120\nK:C\nCEGc|]\n");
+    done(&room.earworm(&["convert", "t.abc", "t.wav"]));
+    let wav = hound::WavReader::open(room.path("t.wav")).unwrap();
+    assert_eq!(wav.spec().channels, 2);
+    let seconds = f64::from(wav.duration()) / f64::from(wav.spec().sample_rate);
+    assert!((2.0..9.0).contains(&seconds), "{seconds}");
+}
+
+#[test]
+fn check_tells_file_line_and_column_in_characters_and_exits_by_what_it_found() {
+    let room = Room::new();
+    room.with("good.abc", TUNE);
+    room.with(
+        "bad.abc",
+        "X:1\r\nT:Caf\u{e9}\r\nM:4/4\r\nL:1/4\r\nK:C\r\n\"\u{e9}\u{e9}\"CDE;F|\r\n",
+    );
+    assert_eq!(done(&room.earworm(&["check", "good.abc"])), "");
+    let output = room.earworm(&["check", "bad.abc", "good.abc"]);
+    let told = text(&output.stdout);
+    assert!(told.lines().any(|line| line.starts_with("bad.abc:6:8: ")), "{told}");
+    // A reserved sign is a warning; an unreadable one an error.
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    room.with("worse.abc", "X:1\nT:Worse\nM:4/4\nL:1/4\nK:C\nCD\u{a7}EF|\n");
+    let output = room.earworm(&["check", "good.abc", "worse.abc"]);
+    let told = text(&output.stdout);
+    assert!(told.starts_with("worse.abc:6:3: error: "), "{told}");
+    assert_eq!(output.status.code(), Some(1));
+    let output = room.earworm(&["check", "missing.abc", "worse.abc"]);
+    assert!(text(&output.stdout).starts_with("worse.abc:6:3: error: "));
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn an_output_that_was_there_keeps_its_old_bytes_when_the_new_ones_fail() {
+    let room = Room::new();
+    room.with("header.abc", "X:1\nT:No music\nK:C\n");
+    room.with("out.mid", "what was there");
+    refused(&room.earworm(&["convert", "header.abc", "out.mid"]));
+    assert_eq!(std::fs::read_to_string(room.path("out.mid")).unwrap(), "what was there");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_to_a_file_stays_a_link_and_a_new_file_has_the_usual_permissions() {
+    use std::os::unix::fs::PermissionsExt;
+    let room = Room::new();
+    room.with("t.abc", TUNE);
+    let target = room.with("target.mid", "");
+    std::os::unix::fs::symlink(&target, room.path("link.mid")).unwrap();
+    done(&room.earworm(&["convert", "t.abc", "link.mid"]));
+    assert!(room.path("link.mid").is_symlink());
+    assert_eq!(&std::fs::read(&target).unwrap()[..4], b"MThd");
+    done(&room.earworm(&["convert", "t.abc", "new.mid"]));
+    let mode =
+        |name: &str| std::fs::metadata(room.path(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode("new.mid"), mode("t.abc"));
+}
+
+#[test]
+fn help_and_version_are_no_mistakes() {
+    let room = Room::new();
+    for flag in ["--help", "--version", "-h"] {
+        let output = room.earworm(&[flag]);
+        assert_eq!(output.status.code(), Some(0));
+        assert!(text(&output.stdout).contains("earworm"));
+    }
+    let help = text(&room.earworm(&["convert", "--help"]).stdout);
+    assert!(help.contains("out-1.mid") && help.contains("--melody-only"), "{help}");
+}
