@@ -48,6 +48,8 @@ pub struct Palette {
     pub accent: Color32,
     /// Text on a surface filled with the accent.
     pub on_accent: Color32,
+    /// Under text in the accent, where something is chosen.
+    pub chosen: Color32,
     /// Something failed.
     pub error: Color32,
     /// Something is doubtful.
@@ -81,6 +83,7 @@ pub const DARK: Palette = Palette {
     weak: rgb(0xa7adba),
     accent: rgb(0xf2b253),
     on_accent: rgb(0x241803),
+    chosen: rgb(0x46371c),
     error: rgb(0xff8a80),
     warning: rgb(0xf0c04c),
     good: rgb(0x7fd19b),
@@ -103,6 +106,7 @@ pub const LIGHT: Palette = Palette {
     weak: rgb(0x565b66),
     accent: rgb(0x8a4f00),
     on_accent: rgb(0xffffff),
+    chosen: rgb(0xf6e3c0),
     error: rgb(0xb3261e),
     warning: rgb(0x7a5200),
     good: rgb(0x1d6b3a),
@@ -199,10 +203,8 @@ fn apply(style: &mut Style, palette: &Palette) {
         active: state(palette.hovered, palette.accent, palette.text),
         open: state(palette.hovered, palette.line, palette.text),
     };
-    visuals.selection = Selection {
-        bg_fill: palette.accent.gamma_multiply(0.35),
-        stroke: Stroke::new(1.5, palette.accent),
-    };
+    visuals.selection =
+        Selection { bg_fill: palette.chosen, stroke: Stroke::new(1.5, palette.accent) };
     visuals.weak_text_color = Some(palette.weak);
     visuals.hyperlink_color = palette.accent;
     visuals.faint_bg_color = palette.raised;
@@ -347,6 +349,8 @@ mod tests {
                 }
             }
             assert!(contrast(palette.on_accent, palette.accent) >= 4.5);
+            assert!(contrast(palette.accent, palette.chosen) >= 4.5);
+            assert!(contrast(palette.text, palette.chosen) >= 4.5);
             assert!(contrast(palette.text, palette.hovered) >= 4.5);
         }
     }

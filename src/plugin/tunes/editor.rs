@@ -381,30 +381,25 @@ fn title_bar(
             {
                 shared.command(Command::Generate);
             }
-            let played = shared.played_in.load(Ordering::Relaxed);
-            if ui
-                .add_enabled(played > 0, Button::new("Continue"))
-                .on_hover_text(format!("Writes on from the {played} notes that were played in."))
-                .on_disabled_hover_text(
-                    "Play some notes into the plug-in first: it writes on from them.",
-                )
-                .clicked()
-            {
-                shared.command(Command::Continue);
+            if !compact {
+                continue_button(ui, shared);
             }
         }
-        let can_undo = editor.past.can_undo();
-        if ui
-            .add_enabled(can_undo, Button::new("Undo"))
-            .on_hover_text("Goes back to the tune before. Key: Ctrl+Z")
-            .clicked()
-        {
-            undo(ui, editor, shared);
+        if compact {
+            ui.menu_button("More", |ui| {
+                continue_button(ui, shared);
+                undo_button(ui, editor, shared);
+                theme::theme_switch(ui);
+            });
+        } else {
+            undo_button(ui, editor, shared);
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             ui.spacing_mut().item_spacing.x = 4.0;
-            theme::theme_switch(ui);
-            ui.add_space(4.0);
+            if !compact {
+                theme::theme_switch(ui);
+                ui.add_space(4.0);
+            }
             let mut side = |ui: &mut Ui, which: Side, label: &str, help: &str| {
                 let on = editor.side == which;
                 if ui.selectable_label(on, label).on_hover_text(help).clicked() {
@@ -424,6 +419,26 @@ fn title_bar(
             }
         });
     });
+}
+
+fn continue_button(ui: &mut Ui, shared: &TunesShared) {
+    let played = shared.played_in.load(Ordering::Relaxed);
+    let button = ui
+        .add_enabled(played > 0, Button::new("Continue"))
+        .on_hover_text(format!("Writes on from the {played} notes that were played in."))
+        .on_disabled_hover_text("Play some notes into the plug-in first: it writes on from them.");
+    if button.clicked() {
+        shared.command(Command::Continue);
+    }
+}
+
+fn undo_button(ui: &mut Ui, editor: &mut TunesEditor, shared: &TunesShared) {
+    let button = ui
+        .add_enabled(editor.past.can_undo(), Button::new("Undo"))
+        .on_hover_text("Goes back to the tune before. Key: Ctrl+Z");
+    if button.clicked() {
+        undo(ui, editor, shared);
+    }
 }
 
 /// What the next tune is to be like, and how it plays.
@@ -471,10 +486,6 @@ fn settings(ui: &mut Ui, params: &TunesParams, gui: &GuiContext) {
         });
         pair(ui, "Play", &mut |ui| {
             controls::choice(ui, gui, &params.play, "what makes the tune sound.");
-        });
-        pair(ui, "Transpose", &mut |ui| {
-            let help = "moves what is played, in semitones; the text stays.";
-            controls::int(ui, gui, &params.transpose, 0.1, help);
         });
     });
 }
@@ -609,6 +620,11 @@ fn foot(
         controls::switch(ui, gui, &params.voice, "Voice", "the built-in plucked string.");
         if !compact {
             controls::float(ui, gui, &params.level, 0.005, "the built-in voice's level.");
+            if ui.available_width() > 460.0 {
+                controls::caption(ui, "Transpose");
+                let help = "moves what is played, in semitones; the text stays.";
+                controls::int(ui, gui, &params.transpose, 0.1, help);
+            }
             if ui.button("All notes off").on_hover_text("Ends every note at once.").clicked() {
                 shared.all_notes_off();
             }

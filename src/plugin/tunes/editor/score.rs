@@ -74,7 +74,10 @@ pub(super) fn show(
                     painter.rect_filled(area, 4.0, palette.accent.gamma_multiply(0.22));
                 }
                 for item in &system.items {
-                    let lit = item.role == Role::Music && is_sounding(&item.span);
+                    // A beam belongs to all of its notes; only the one that sounds is lit.
+                    let lit = item.role == Role::Music
+                        && !matches!(item.ink, Ink::Quad(_))
+                        && is_sounding(&item.span);
                     pen.draw(item, lit.then_some(palette.accent));
                 }
             }
