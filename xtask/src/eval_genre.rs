@@ -30,6 +30,9 @@ pub struct Options {
     /// safetensors files of labelled mels, or folders of folders of audio named by genre
     #[arg(required = true)]
     data: Vec<PathBuf>,
+    /// Only the clips of sources in one file that training holds out
+    #[arg(long)]
+    held_out: bool,
     /// Prints one JSON object
     #[arg(long)]
     json: bool,
@@ -110,7 +113,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let mut sets = BTreeMap::new();
     let (mut all, mut every) = (Vec::new(), Vec::new());
     for path in &options.data {
-        let clips = heard(path)?;
+        let clips = heard(path, options.held_out)?;
         let bar = ProgressBar::new(clips.len() as u64);
         let judged = clips
             .par_iter()
@@ -154,13 +157,14 @@ fn names(paths: &[PathBuf]) -> String {
 }
 
 /// The clips of a file or folder that are of one of our genres.
-fn heard(path: &Path) -> anyhow::Result<Vec<Heard>> {
+fn heard(path: &Path, held_out: bool) -> anyhow::Result<Vec<Heard>> {
     if !path.is_dir() {
         let stored = |clip: Clip| {
             let columns = clip.front_end_columns().collect();
             Some(Heard { genre: clip.genre?, name: clip.name, columns, audio: false })
         };
-        return Ok(read_mels(path)?.into_iter().filter_map(stored).collect());
+        let wanted = |clip: &Clip| !held_out || clip.is_held_out();
+        return Ok(read_mels(path)?.into_iter().filter(wanted).filter_map(stored).collect());
     }
     let files = audio_files(path)?;
     let bar = ProgressBar::new(files.len() as u64);

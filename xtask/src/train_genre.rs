@@ -12,7 +12,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 
-use crate::genre_clips::{Clip, FMA_GENRES, Source, held_out, read_audio, read_mels};
+use crate::genre_clips::{Clip, FMA_GENRES, read_audio, read_mels};
 use crate::genre_curves::{self, Epoch};
 use crate::genre_scores::{self, Scores};
 use crate::genre_weights::{Optimizer, save_network};
@@ -305,13 +305,7 @@ fn clips(options: &Options) -> anyhow::Result<(Vec<Clip>, Vec<Set>)> {
         let clips = read(path, &options.out)?;
         let source =
             clips.first().with_context(|| format!("{} holds no clip", path.display()))?.source;
-        let parts = match source {
-            Source::Gtzan => u64::MAX,
-            Source::Emotify => 5,
-            Source::Fma => 12,
-        };
-        let (held, kept): (Vec<Clip>, Vec<Clip>) =
-            clips.into_iter().partition(|clip| held_out(&clip.group, parts));
+        let (held, kept): (Vec<Clip>, Vec<Clip>) = clips.into_iter().partition(Clip::is_held_out);
         if !held.is_empty() {
             let held: Vec<Clip> = held.into_iter().filter(|clip| clip.genre.is_some()).collect();
             sets.push(Set {

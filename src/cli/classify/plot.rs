@@ -16,9 +16,10 @@ use crate::spectrum::{BANDS, COLUMN_SECONDS, band_centre};
 /// Size of the picture, pixels.
 const SIZE: (u32, u32) = (1_200, 640);
 /// Range of the spectrogram below its loudest value, dB.
-const RANGE: f32 = 80.0;
+const RANGE: f32 = 70.0;
 /// Frequencies that get a mark, Hz.
-const MARKS: [f64; 9] = [50.0, 200.0, 500.0, 1_000.0, 2_000.0, 4_000.0, 6_000.0, 8_000.0, 10_000.0];
+const MARKS: [f64; 9] =
+    [100.0, 250.0, 500.0, 1_000.0, 2_000.0, 4_000.0, 6_000.0, 8_000.0, 10_000.0];
 
 /// Draws what was heard in `file` into a PNG.
 pub(super) fn write(png: &Path, file: &Path, heard: &Heard) -> Result<(), Refusal> {
@@ -102,6 +103,7 @@ fn draw_spectrum(area: &Area, seconds: f64, picture: &Picture) -> DrawResult {
         .configure_mesh()
         .disable_mesh()
         .y_labels(0)
+        .x_label_formatter(&|seconds| format!("{seconds:.0}"))
         .x_desc("s")
         .axis_desc_style(("sans-serif", 16))
         .label_style(("sans-serif", 14))
@@ -142,7 +144,9 @@ fn weight(map: &ActivationMap, time: f64, frequency: f64) -> f32 {
 
 /// Dark to light for the level; towards orange for the weight.
 fn colour(level: f32, weight: f32) -> (u8, u8, u8) {
-    let base = [20.0 + 215.0 * level, 24.0 + 216.0 * level, 48.0 + 197.0 * level];
+    // Steeper than the level itself, so that the music stands out from its background.
+    let bright = level * level * (3.0 - 2.0 * level);
+    let base = [12.0 + 228.0 * bright, 16.0 + 226.0 * bright, 40.0 + 208.0 * bright];
     let glow = [255.0, 110.0 + 60.0 * level, 10.0];
     let share = weight * (0.15 + 0.5 * level);
     let mixed = |index: usize| (base[index] * (1.0 - share) + glow[index] * share) as u8;
@@ -159,13 +163,14 @@ fn draw_timeline(area: &Area, seconds: f64, heard: &Heard) -> DrawResult {
         .configure_mesh()
         .disable_mesh()
         .y_labels(3)
+        .x_label_formatter(&|seconds| format!("{seconds:.0}"))
         .y_label_formatter(&|p| format!("{:.0} %", p * 100.0))
         .label_style(("sans-serif", 14))
         .draw()?;
     for stretch in &heard.timeline {
         let colour = Palette99::pick(stretch.genre).to_rgba();
         let corners = [(stretch.start, 0.0), (stretch.end, f64::from(stretch.probability))];
-        chart.draw_series([Rectangle::new(corners, colour.mix(0.6).filled())])?;
+        chart.draw_series([Rectangle::new(corners, colour.mix(0.8).filled())])?;
         // A word takes about a tenth of the width.
         if stretch.end - stretch.start > seconds * 0.05 {
             let style = ("sans-serif", 15).into_font().color(&BLACK);
