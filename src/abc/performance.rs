@@ -17,6 +17,10 @@ pub const MOST_TICKS: u32 = 1 << 27;
 /// The most notes a performance may have; the rest is cut and said in its findings.
 pub const MOST_NOTES: usize = 1 << 18;
 
+/// The most tempos, metres, keys, bars, instruments and chord symbols, of each kind; the rest is cut and
+/// said in the findings.
+pub const MOST_CHANGES: usize = 1 << 16;
+
 /// What is played beside the written notes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PerformOptions {
@@ -190,6 +194,22 @@ pub fn perform(tune: &Tune, options: &PerformOptions) -> Performance {
             }
         }
     }
+    let full = [
+        performance.tempos.len(),
+        performance.metres.len(),
+        performance.keys.len(),
+        performance.bars.len(),
+        performance.programs.len(),
+        performance.chords.len(),
+    ];
+    if full.contains(&MOST_CHANGES) {
+        findings.push(Finding {
+            severity: Severity::Error,
+            span: tune.span.clone(),
+            text: format!("more than {MOST_CHANGES} bars or changes are played; the rest are cut"),
+            hint: "repeat fewer times or split the tune".to_owned(),
+        });
+    }
     performance.findings = findings;
     performance.notes.sort_by_key(|note| (note.start, note.channel, note.key));
     performance.tempos.sort_by_key(|tempo| tempo.start);
@@ -206,6 +226,13 @@ pub fn perform(tune: &Tune, options: &PerformOptions) -> Performance {
     settle(&mut performance.keys, |key| key.start, |a, b| a.key == b.key);
     performance.programs.sort_by_key(|program| program.start);
     performance
+}
+
+/// Adds a change while there is room.
+fn keep<T>(changes: &mut Vec<T>, change: T) {
+    if changes.len() < MOST_CHANGES {
+        changes.push(change);
+    }
 }
 
 /// Leaves the last of the changes at a time, and of those the ones that change something.
@@ -436,14 +463,11 @@ impl<'a> Player<'a> {
 
     fn play(&mut self, order: &[Range<usize>]) {
         let elements = &self.tune.voices[self.index].elements;
-        // Metre and key in force by place, for jumps.
-        let changes: Vec<usize> = (0..elements.len())
-            .filter(|&at| matches!(&elements[at].kind, ElementKind::Field(field) if matches!(field.change, Change::Metre(_) | Change::Key(Some(_), _) | Change::Unit(_))))
-            .collect();
+        let in_force = self.in_force(elements);
         let mut expected = 0;
         for range in order {
-            if range.start != expected && !changes.is_empty() {
-                self.jump_to(elements, &changes, range.start);
+            if range.start != expected && !in_force.is_empty() {
+                self.jump_to(elements, &in_force, range.start);
             }
             expected = range.end;
             for element in &elements[range.clone()] {
@@ -465,31 +489,49 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// Brings back the metre and the key that hold at a place, as a jump goes there.
-    fn jump_to(&mut self, elements: &[Element], changes: &[usize], to: usize) {
-        let mut metre = &self.tune.metre;
-        let mut key = &self.tune.key;
-        let mut unit = self.tune.unit;
-        let before = changes.partition_point(|&at| at < to);
-        // The last of each kind; the list is short in any tune that is one.
-        let (mut metre_found, mut key_found, mut unit_found) = (false, false, false);
-        for &at in changes[..before].iter().rev().take(4096) {
-            if let ElementKind::Field(field) = &elements[at].kind {
-                match &field.change {
-                    Change::Metre(new) if !metre_found => (metre, metre_found) = (new, true),
-                    Change::Key(Some(new), _) if !key_found => (key, key_found) = (new, true),
-                    Change::Unit(new) if !unit_found => (unit, unit_found) = (*new, true),
-                    _ => {}
-                }
+    /// Where metre, key and unit note length change, each with the elements that have set them by then.
+    fn in_force(&self, elements: &[Element]) -> Vec<(usize, [Option<usize>; 3])> {
+        let mut set = [None; 3];
+        let mut changes = Vec::new();
+        for (at, element) in elements.iter().enumerate() {
+            let ElementKind::Field(field) = &element.kind else { continue };
+            match field.change {
+                Change::Metre(_) => set[0] = Some(at),
+                Change::Key(Some(_), _) => set[1] = Some(at),
+                Change::Unit(_) => set[2] = Some(at),
+                _ => continue,
             }
-            if metre_found && key_found && unit_found {
-                break;
-            }
+            changes.push((at, set));
         }
-        let (metre, key) = (metre.clone(), key.clone());
-        self.unit = unit;
-        self.set_metre(&metre);
-        self.set_key(&key);
+        changes
+    }
+
+    /// Brings back the metre, the key and the unit note length that hold at a place, as a jump goes there.
+    fn jump_to(
+        &mut self,
+        elements: &[Element],
+        in_force: &[(usize, [Option<usize>; 3])],
+        to: usize,
+    ) {
+        let before = in_force.partition_point(|change| change.0 < to);
+        let set = before.checked_sub(1).map_or([None; 3], |last| in_force[last].1);
+        let change = |at: Option<usize>| match &elements[at?].kind {
+            ElementKind::Field(field) => Some(&field.change),
+            _ => None,
+        };
+        let tune = self.tune;
+        self.unit = match change(set[2]) {
+            Some(Change::Unit(unit)) => *unit,
+            _ => tune.unit,
+        };
+        match change(set[0]) {
+            Some(Change::Metre(metre)) => self.set_metre(metre),
+            _ => self.set_metre(&tune.metre),
+        }
+        match change(set[1]) {
+            Some(Change::Key(Some(key), _)) => self.set_key(key),
+            _ => self.set_key(&tune.key),
+        }
     }
 
     fn set_metre(&mut self, metre: &super::Metre) {
@@ -500,7 +542,7 @@ impl<'a> Player<'a> {
         if self.index == 0
             && let Some(metre) = metre_at(self.clock.whole(), metre)
         {
-            self.performance.metres.push(metre);
+            keep(&mut self.performance.metres, metre);
         }
         if let Some(bar) = self.chord_bars.last_mut().filter(|_| self.bar_open)
             && bar.start == self.clock.whole()
@@ -516,7 +558,10 @@ impl<'a> Player<'a> {
         }
         self.key = key.clone();
         if self.index == 0 {
-            self.performance.keys.push(KeyStart { start: self.clock.whole(), key: key.clone() });
+            keep(
+                &mut self.performance.keys,
+                KeyStart { start: self.clock.whole(), key: key.clone() },
+            );
         }
     }
 
@@ -603,9 +648,10 @@ impl<'a> Player<'a> {
                 }
                 Change::Tempo(tempo) => {
                     if let Some(microseconds_per_quarter) = microseconds_per_quarter(tempo) {
-                        self.performance
-                            .tempos
-                            .push(Tempo { start: self.clock.whole(), microseconds_per_quarter });
+                        keep(
+                            &mut self.performance.tempos,
+                            Tempo { start: self.clock.whole(), microseconds_per_quarter },
+                        );
                     }
                 }
                 Change::Midi(words) => self.midi(words),
@@ -634,9 +680,10 @@ impl<'a> Player<'a> {
         }
         self.bar_open = true;
         if self.index == 0 {
-            self.performance
-                .bars
-                .push(BarStart { start: self.clock.whole(), span: element.span.clone() });
+            keep(
+                &mut self.performance.bars,
+                BarStart { start: self.clock.whole(), span: element.span.clone() },
+            );
         }
         self.open_chord_bar();
     }
@@ -657,13 +704,16 @@ impl<'a> Player<'a> {
         });
         let mut sound = self.sound;
         sound.transpose = self.midi_transpose;
-        self.chord_bars.push(accompaniment::Bar {
-            start: self.clock.whole(),
-            end: self.clock.whole(),
-            full,
-            pattern,
-            sound,
-        });
+        keep(
+            &mut self.chord_bars,
+            accompaniment::Bar {
+                start: self.clock.whole(),
+                end: self.clock.whole(),
+                full,
+                pattern,
+                sound,
+            },
+        );
     }
 
     fn close_bar(&mut self, end: usize) {
@@ -692,18 +742,16 @@ impl<'a> Player<'a> {
                 continue;
             }
             if self.index == 0 {
-                self.performance.chords.push(ChordStart {
-                    start,
-                    symbol: symbol.clone(),
-                    span: element.span.clone(),
-                });
+                keep(
+                    &mut self.performance.chords,
+                    ChordStart { start, symbol: symbol.clone(), span: element.span.clone() },
+                );
             }
             if self.options.accompaniment {
-                self.chord_changes.push(accompaniment::Change {
-                    start,
-                    chord,
-                    span: element.span.clone(),
-                });
+                keep(
+                    &mut self.chord_changes,
+                    accompaniment::Change { start, chord, span: element.span.clone() },
+                );
             }
         }
         if self.options.decorations {
@@ -989,11 +1037,10 @@ impl<'a> Player<'a> {
 
     fn program(&mut self, program: u8) {
         if program < 128 {
-            self.performance.programs.push(Program {
-                start: self.clock.whole(),
-                channel: self.channel,
-                program,
-            });
+            keep(
+                &mut self.performance.programs,
+                Program { start: self.clock.whole(), channel: self.channel, program },
+            );
         }
     }
 
@@ -1010,13 +1057,14 @@ impl<'a> Player<'a> {
             .map_or(0, |octave| octave.clamp(-3, 3) as i8);
         match word(0).to_ascii_lowercase().as_str() {
             "program" => match (number(1), number(2)) {
-                (Some(channel @ 1..=16), Some(program @ 0..=127)) => {
-                    self.performance.programs.push(Program {
+                (Some(channel @ 1..=16), Some(program @ 0..=127)) => keep(
+                    &mut self.performance.programs,
+                    Program {
                         start: self.clock.whole(),
                         channel: (channel - 1) as u8,
                         program: program as u8,
-                    })
-                }
+                    },
+                ),
                 (Some(program @ 0..=127), None) => self.program(program as u8),
                 _ => {}
             },
@@ -1111,7 +1159,7 @@ impl<'a> Player<'a> {
             (self.sound.bass_channel, self.programs.1),
         ] {
             if self.accompaniment.0 != self.accompaniment.1 {
-                self.performance.programs.push(Program { start, channel, program });
+                keep(&mut self.performance.programs, Program { start, channel, program });
             }
         }
     }

@@ -15,8 +15,11 @@ use std::ops::Range;
 
 /// The most text that is read, in bytes; the rest is cut and said.
 pub const MOST_TEXT: usize = 100_000_000;
-/// About the most memory that what is read may take, in bytes, the text itself not counted.
-pub const MOST_MEMORY: usize = 100_000_000;
+/// The most bytes of Latin-1 that are decoded (each may become two); the rest is cut and said.
+pub const MOST_LATIN1: usize = 40_000_000;
+/// About the most memory that what is read may take, in bytes, the text itself not counted; half of it for the
+/// longest texts.
+pub const MOST_MEMORY: usize = 130_000_000;
 /// The most elements of one tune.
 pub const MOST_ELEMENTS: usize = 1 << 17;
 /// The most findings that are kept for one file.
@@ -34,29 +37,36 @@ pub const MOST_LENGTH: u32 = 1 << 14;
 
 /// The text of a file: without its byte order mark; UTF-8 where it is that, else Latin-1 (ABC 2.1 §3.2).
 ///
-/// No more than [`MOST_TEXT`] bytes are taken; [`read`] says so where it cuts.
+/// No more than [`MOST_TEXT`] bytes are taken, or [`MOST_LATIN1`]; [`read`] says so where it was cut.
 pub fn decode(bytes: &[u8]) -> Cow<'_, str> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let bytes = &bytes[..bytes.len().min(MOST_TEXT + 1)];
+    let bytes = &bytes[..bytes.len().min(MOST_TEXT + 4)];
     match std::str::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text),
         // A letter may have been cut in two at the limit.
-        Err(error) if bytes.len() > MOST_TEXT && error.error_len().is_none() => {
+        Err(error) if error.error_len().is_none() && error.valid_up_to() > MOST_TEXT => {
             Cow::Borrowed(std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default())
         }
         Err(_) => {
-            // Two bytes for each letter above ASCII: half of the limit keeps the memory's bound.
-            let bytes = &bytes[..bytes.len().min(MOST_TEXT / 2 + 1)];
-            let mut text = String::with_capacity(bytes.len() + bytes.len() / 8);
-            text.extend(bytes.iter().map(|&byte| char::from(byte)));
+            let taken = &bytes[..bytes.len().min(MOST_LATIN1)];
+            let longer = taken.iter().filter(|byte| !byte.is_ascii()).count();
+            let mut text = String::with_capacity(taken.len() + longer + CUT.len() + 2);
+            text.extend(taken.iter().map(|&byte| char::from(byte)));
+            if taken.len() < bytes.len() {
+                text.push('\n');
+                text.push_str(CUT);
+            }
             Cow::Owned(text)
         }
     }
 }
 
+/// The line that [`decode`] ends a text with that it has cut.
+const CUT: &str = "%%the rest of the file was cut";
+
 /// Reads a file's text. Never fails: what is wrong is said in the findings, and reading goes on after it.
 ///
-/// A tune without X:, and music without any header, are read too. Takes time linear in the text's
+/// A tune without X: is read, too. Takes time linear in the text's
 /// length and, with the text itself, less than 256 MB; see the limits in this module.
 pub fn read(text: &str) -> Tunebook {
     let mut reader = Reader::new(text);
@@ -98,6 +108,8 @@ struct Reader<'a> {
     /// What waits for the note that it stands before, and where it starts.
     pending: Attached,
     pending_start: Option<usize>,
+    /// Blank lines up to here have been looked at.
+    blank_until: usize,
     /// The line of music before ended in `\`.
     continued: bool,
     /// Letters that U: defines, over the standard's.
@@ -136,7 +148,8 @@ impl<'a> Reader<'a> {
             place: Place::FileHeader,
             findings: Vec::new(),
             findings_cut: false,
-            memory: MOST_MEMORY,
+            memory: MOST_MEMORY
+                .min((2 * MOST_MEMORY).saturating_sub(2 * text.len()).max(MOST_MEMORY / 2)),
             memory_cut: false,
             file_header: Vec::new(),
             tunes: Vec::new(),
@@ -147,6 +160,7 @@ impl<'a> Reader<'a> {
             voice_ids: HashMap::new(),
             pending: Attached::default(),
             pending_start: None,
+            blank_until: 0,
             continued: false,
             symbols: HashMap::new(),
             macros: Vec::new(),
@@ -223,7 +237,7 @@ impl<'a> Reader<'a> {
 
     fn file(&mut self) {
         let mut end = self.text.len();
-        if end > MOST_TEXT || (end > MOST_TEXT / 2 + 1 && !self.text.is_char_boundary(end)) {
+        if end > MOST_TEXT {
             end = MOST_TEXT;
             while !self.text.is_char_boundary(end) {
                 end -= 1;
@@ -323,10 +337,14 @@ impl<'a> Reader<'a> {
         match self.place {
             Place::FileHeader if !self.file_header.is_empty() => self.place = Place::Between,
             Place::FileHeader | Place::Between => {}
+            Place::TuneHeader if at < self.blank_until => {}
             Place::TuneHeader => {
                 // Fields may go on after it: old files have blank lines in the header.
                 let rest = &self.text[at..];
                 let next = rest.lines().find(|line| !line.trim().is_empty());
+                self.blank_until = next.map_or(self.text.len(), |next| {
+                    next.as_ptr() as usize - self.text.as_ptr() as usize
+                });
                 let goes_on = next.is_some_and(|line| {
                     let bytes = line.as_bytes();
                     bytes.get(1) == Some(&b':')
@@ -367,6 +385,8 @@ impl<'a> Reader<'a> {
         self.continued = false;
         self.last_field = None;
         self.place = Place::TuneHeader;
+        // The tune itself, twice for the room that the list of them grows by.
+        self.spend(2 * size_of::<Tune>() + size_of::<Voice>() + 256, at);
         let inherited = std::mem::take(&mut self.tune.inherited);
         for field in &inherited {
             self.apply_header_field(field);

@@ -5,9 +5,11 @@ use super::model::*;
 use std::ops::Range;
 
 /// The most elements that one voice visits while it is played; the rest is cut and said.
-pub const MOST_STEPS: usize = 1 << 21;
+pub const MOST_STEPS: usize = 1 << 19;
 /// The most parts that a P: order plays.
 pub const MOST_PARTS: usize = 1 << 12;
+/// The highest number that a variant ending may have.
+pub const MOST_PASSES: u16 = 999;
 /// How deep brackets nest in a P: order.
 pub const MOST_NESTING: usize = 16;
 
@@ -74,8 +76,8 @@ struct Section {
     start: usize,
     /// How often it is played where it has no endings.
     plays: u16,
-    /// Its endings, by place.
-    endings: Vec<usize>,
+    /// Its endings, by place; one without numbers has the pass that comes next.
+    endings: Vec<(usize, Option<u16>)>,
     /// The highest pass that an ending names, at least 2.
     last_pass: u16,
     /// Where playing goes on when no ending is left for a pass.
@@ -200,7 +202,7 @@ fn sections(elements: &[Element], range: &Range<usize>) -> (Vec<Section>, Vec<Ma
     let mut start = 0;
     let mut explicit = false;
     let mut start_colons: u8 = 0;
-    let mut endings: Vec<usize> = Vec::new();
+    let mut endings: Vec<(usize, Option<u16>)> = Vec::new();
     let mut last_pass: u16 = 0;
     // Where an implied start would lie: after the last end of a repeat or double bar.
     let mut boundary = 0;
@@ -209,14 +211,14 @@ fn sections(elements: &[Element], range: &Range<usize>) -> (Vec<Section>, Vec<Ma
     let mut close = |start: usize,
                      explicit: bool,
                      plays: u16,
-                     endings: &mut Vec<usize>,
+                     endings: &mut Vec<(usize, Option<u16>)>,
                      ends: &mut Vec<usize>,
                      last_pass: &mut u16,
                      close: usize,
                      marks: &mut Vec<Mark>| {
         if !endings.is_empty() || !ends.is_empty() {
             let index = sections.len();
-            for &at in endings.iter().chain(ends.iter()) {
+            for at in endings.iter().map(|ending| ending.0).chain(ends.iter().copied()) {
                 marks[at].section = Some(index);
             }
             if let Some(mark) = marks.get_mut(close) {
@@ -225,7 +227,7 @@ fn sections(elements: &[Element], range: &Range<usize>) -> (Vec<Section>, Vec<Ma
             sections.push(Section {
                 start: start + offset,
                 plays,
-                endings: endings.iter().map(|at| at + offset).collect(),
+                endings: endings.iter().map(|&(at, pass)| (at + offset, pass)).collect(),
                 last_pass: (*last_pass).max(2),
                 close: close + offset,
                 explicit,
@@ -238,11 +240,14 @@ fn sections(elements: &[Element], range: &Range<usize>) -> (Vec<Section>, Vec<Ma
     for (at, element) in elements.iter().enumerate() {
         match &element.kind {
             ElementKind::Ending(ending) => {
-                let first = ending.passes.iter().map(|passes| passes.0).min().unwrap_or(u16::MAX);
-                let seen = endings.iter().any(|&earlier| match &elements[earlier].kind {
-                    ElementKind::Ending(earlier) => earlier.plays_on(first),
-                    _ => false,
-                });
+                let first = ending.passes.iter().map(|passes| passes.0).min();
+                let seen = match first {
+                    Some(first) => endings.iter().any(|&(earlier, pass)| {
+                        pass == Some(first)
+                            || matches!(&elements[earlier].kind, ElementKind::Ending(earlier) if earlier.plays_on(first))
+                    }),
+                    None => last_pass >= MOST_PASSES,
+                };
                 // Endings that count from the start again belong to a section of their own.
                 if seen && !endings.is_empty() {
                     close(
@@ -258,12 +263,14 @@ fn sections(elements: &[Element], range: &Range<usize>) -> (Vec<Section>, Vec<Ma
                     start = boundary;
                     explicit = false;
                 }
-                endings.push(at);
                 for passes in &ending.passes {
                     last_pass = last_pass.max(passes.1);
                 }
                 if ending.passes.is_empty() {
-                    last_pass = last_pass.saturating_add(1);
+                    last_pass += 1;
+                    endings.push((at, Some(last_pass)));
+                } else {
+                    endings.push((at, None));
                 }
             }
             ElementKind::Bar(bar) => {
@@ -344,6 +351,8 @@ fn unfold_range(
     order: &mut Vec<Range<usize>>,
     steps: &mut usize,
 ) {
+    // Looking for the sections takes time, too, however little of them is played.
+    *steps = steps.saturating_sub(range.len() / 4);
     let (sections, marks) = sections(elements, &range);
     // Which pass each section is in.
     let mut passes: Vec<u16> = vec![1; sections.len()];
@@ -359,13 +368,17 @@ fn unfold_range(
             let section = &sections[index];
             let pass = passes[index];
             let jump = match &elements[at].kind {
-                ElementKind::Ending(_) if plays_on(elements, section, at, pass) => None,
                 ElementKind::Ending(_) => {
-                    let next = section
-                        .endings
+                    // The endings before this one have been passed over already.
+                    let from = section.endings.partition_point(|ending| ending.0 < at);
+                    let next = section.endings[from..]
                         .iter()
-                        .find(|&&ending| ending > at && plays_on(elements, section, ending, pass));
-                    Some(next.copied().unwrap_or(section.close))
+                        .find(|&&(ending, own)| plays_on(&elements[ending], own, pass));
+                    match next {
+                        Some(&(ending, _)) if ending == at => None,
+                        Some(&(ending, _)) => Some(ending),
+                        None => Some(section.close),
+                    }
                 }
                 _ => {
                     let goes_back = if section.endings.is_empty() {
@@ -400,15 +413,11 @@ fn unfold_range(
     }
 }
 
-/// Whether an ending is played on this pass; one without numbers is played where no other is.
-fn plays_on(elements: &[Element], section: &Section, at: usize, pass: u16) -> bool {
-    let ElementKind::Ending(ending) = &elements[at].kind else {
-        return false;
-    };
-    if ending.passes.is_empty() {
-        return !section.endings.iter().any(|&other| {
-            matches!(&elements[other].kind, ElementKind::Ending(other) if !other.passes.is_empty() && other.plays_on(pass))
-        });
+/// Whether an ending is played on this pass; `own` is the pass of one without numbers.
+fn plays_on(element: &Element, own: Option<u16>, pass: u16) -> bool {
+    match (own, &element.kind) {
+        (Some(own), _) => own == pass,
+        (None, ElementKind::Ending(ending)) => ending.plays_on(pass),
+        _ => false,
     }
-    ending.plays_on(pass)
 }

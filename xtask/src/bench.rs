@@ -1,10 +1,23 @@
-//! Interface: `cargo xtask bench`.
+//! Interface: `cargo xtask bench`: what has a limit, timed beside a baseline of the same run.
+
+use std::path::PathBuf;
 
 /// What the task is told on the command line.
 #[derive(clap::Args)]
-pub struct Options {}
+pub struct Options {
+    /// The folder that holds tunes/; the environment variable EARWORM_DATA where left out
+    #[arg(long)]
+    data: Option<PathBuf>,
+}
 
 /// Runs the task.
-pub fn run(_options: Options) -> anyhow::Result<()> {
-    anyhow::bail!("this task is not built yet")
+pub fn run(options: Options) -> anyhow::Result<()> {
+    let data = options.data.or_else(|| std::env::var_os("EARWORM_DATA").map(PathBuf::from));
+    match data {
+        Some(data) => super::bench_abc::run(&data.join("tunes"))?,
+        None => {
+            println!("abc: skipped, as neither --data nor EARWORM_DATA names a folder with tunes")
+        }
+    }
+    Ok(())
 }

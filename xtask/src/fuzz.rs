@@ -269,7 +269,21 @@ fn input(corpus: &[Vec<u8>], random: &mut SmallRng) -> Vec<u8> {
             }
             text
         }
-        _ => corpus[random.random_range(0..corpus.len())].clone(),
+        3 => corpus[random.random_range(0..corpus.len())].clone(),
+        // The start of a tune and a stretch of its music: short, so that many can be tried.
+        _ => {
+            let tune = &corpus[random.random_range(0..corpus.len())];
+            let header = tune.windows(3).position(|start| start == b"\nK:").unwrap_or(0);
+            let body =
+                header + tune[header..].iter().skip(1).position(|&byte| byte == b'\n').unwrap_or(0);
+            let start = random.random_range(body..=tune.len());
+            let end = (start + random.random_range(0usize..120)).min(tune.len());
+            let mut text =
+                if random.random_bool(0.3) { tune[..body].to_vec() } else { b"X:1\nK:G".to_vec() };
+            text.push(b'\n');
+            text.extend_from_slice(&tune[start..end]);
+            text
+        }
     };
     for _ in 0..random.random_range(1..8) {
         let at = random.random_range(0..=text.len());

@@ -1,6 +1,7 @@
 //! Interface: the project's tasks, one file each.
 
 mod bench;
+mod bench_abc;
 mod bundle;
 mod conformance;
 mod demo;

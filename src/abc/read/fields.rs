@@ -155,6 +155,9 @@ impl Reader<'_> {
         let text = without_comment(&line[2..]);
         let span = start..start + 2 + text.trim_end().len();
         let text = self.keep(text.trim(), start);
+        if !inline {
+            self.spend(2 * size_of::<Field>(), start);
+        }
         let change = self.change(letter, &text, &span);
         Field { span, letter, text, inline, change }
     }
@@ -387,6 +390,18 @@ impl Reader<'_> {
     /// `%%…`: a directive, in any place.
     pub(super) fn directive(&mut self, start: usize, end: usize) {
         let text = self.text[start + 2..end].trim();
+        if text == &super::CUT[2..] {
+            self.find(
+                Severity::Error,
+                start..end,
+                format!(
+                    "the file is longer than {} bytes of Latin-1; the rest is cut",
+                    super::MOST_LATIN1
+                ),
+                "store it as UTF-8, or split it into smaller tunebooks",
+            );
+            return;
+        }
         let first = text.split_whitespace().next().unwrap_or_default();
         if matches!(
             first,

@@ -2,6 +2,7 @@
 
 use super::super::Length;
 use super::super::model::*;
+use super::super::unfold::MOST_PASSES;
 use super::{MOST_BARS_REST, MOST_CHORD, MOST_LENGTH, MOST_VOICES, Reader};
 use std::ops::Range;
 
@@ -1072,11 +1073,14 @@ impl Reader<'_> {
         let mut passes: Vec<(u16, u16)> = Vec::new();
         let mut cut = false;
         while let Some(first) = line.number() {
-            let first = first.min(u32::from(u16::MAX)) as u16;
+            cut |= first > u32::from(MOST_PASSES);
+            let first = first.clamp(1, u32::from(MOST_PASSES)) as u16;
             let mut last = first;
             if line.peek() == Some(b'-') && matches!(line.ahead(1), Some(b'0'..=b'9')) {
                 line.at += 1;
-                last = line.number().unwrap_or(0).min(u32::from(u16::MAX)) as u16;
+                let number = line.number().unwrap_or(0);
+                cut |= number > u32::from(MOST_PASSES);
+                last = number.clamp(1, u32::from(MOST_PASSES)) as u16;
             }
             if passes.len() < 64 {
                 passes.push((first.min(last), first.max(last)));
@@ -1107,7 +1111,12 @@ impl Reader<'_> {
         }
         let span = self.macro_span.clone().unwrap_or(start..line.at);
         if cut {
-            self.find(Severity::Error, span, "an ending of more than 64 numbers is cut", "");
+            self.find(
+                Severity::Error,
+                span,
+                format!("an ending of more than 64 numbers, or of one over {MOST_PASSES}, is cut"),
+                "",
+            );
         }
         if self.spend(passes.len() * 4, start) {
             self.push(
@@ -1167,6 +1176,7 @@ impl Reader<'_> {
                 let text = line.text[line.at..line.at + close].to_owned();
                 line.at += close + 1;
                 let number = text.trim().trim_end_matches('.').parse::<u16>().ok();
+                let number = number.filter(|number| (1..=MOST_PASSES).contains(number));
                 self.push(
                     None,
                     start..line.at,
