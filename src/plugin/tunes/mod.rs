@@ -55,7 +55,7 @@ struct Engine {
     triggered: bool,
     /// Ends of notes that the host has yet to hear of.
     unsent: Vec<Event>,
-    /// Quarter notes since activation, where the host has no beat line to date played notes by.
+    /// Quarter notes since activation, by which played notes are dated: a host's own beats may jump.
     beats: f64,
 }
 
@@ -243,6 +243,8 @@ impl Tunes {
         let ticks = f64::from(frames) / rate * 8_000.0 + 960.0;
         while engine.player.succession_within(settings, ticks)
             && !engine.player.has_successor()
+            // A tune that waits for its bar line ends the succession: nothing will follow the old one.
+            && !engine.player.has_next()
             && !self.shared.barren.load(Ordering::Acquire)
         {
             seat.nudge();
@@ -378,7 +380,11 @@ impl Plugin for Tunes {
         let rate = engine.sample_rate;
         let bypassed = self.params.bypass.value();
         let key_mode = self.params.play.value() == PlayMode::Key;
-        let (mut done, mut beats) = (0, engine.beats);
+        let tempo = context.transport().tempo;
+        let per_sample = tempo.unwrap_or(engine.player.tempo()) / 60.0 / f64::from(rate);
+        let since = engine.beats;
+        let beats_at = |at: u32| since + f64::from(at) * per_sample;
+        let mut done = 0;
         let mut stage = Stage {
             context,
             voice: &mut engine.voice,
@@ -415,18 +421,14 @@ impl Plugin for Tunes {
                 } else {
                     engine.player.play(done..until, &clock, &settings, out);
                 }
-                let tempo = clock.tempo.unwrap_or(120.0);
-                beats = clock.beats.unwrap_or(engine.beats)
-                    + f64::from(until - done) / f64::from(rate) * tempo / 60.0;
                 done = until;
             }
+            let at = event.map_or(done, |event| event.timing());
             let (key, velocity) = match event {
                 Some(NoteEvent::NoteOn { key, velocity, .. }) => (key, velocity.max(1.0 / 127.0)),
                 Some(NoteEvent::NoteOff { key, .. } | NoteEvent::Choke { key, .. }) => (key, 0.0),
                 _ => continue,
             };
-            let at = event.map_or(done, |event| event.timing());
-            let when = clock(stage.context.transport(), at, rate).beats;
             if let Key::Number(key) = key {
                 if velocity > 0.0 {
                     engine.player.key_on(key.min(127));
@@ -435,7 +437,7 @@ impl Plugin for Tunes {
                 }
                 // A full ring loses an old phrase's note, no more.
                 let _ = engine.played.push(Played {
-                    beats: when.unwrap_or(beats),
+                    beats: beats_at(at),
                     key: key.min(127),
                     velocity: (velocity.clamp(0.0, 1.0) * 127.0).round() as u8,
                 });
@@ -444,7 +446,7 @@ impl Plugin for Tunes {
             }
         }
         stage.render_until(frames as usize);
-        engine.beats = beats;
+        engine.beats = beats_at(frames);
         engine.publish(&self.shared);
         ProcessStatus::KeepAlive
     }

@@ -19,13 +19,16 @@ use crate::tunes::{ComposeError, Composer, Request};
 /// How many notes that were played in are remembered.
 const PLAYED_IN: usize = 256;
 
-/// Bars back from the last played note that a tune is continued from.
-const PHRASE_BARS: f64 = 4.0;
+/// Quarter notes back from the last played note that a tune is continued from: four bars of 4/4.
+const PHRASE_BEATS: f64 = 16.0;
+
+/// Ticks of a semiquaver, to which played notes are brought.
+const GRID: u32 = PPQ / 4;
 
 /// A key that went down or came up, as the audio thread saw it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Played {
-    /// When, in quarter notes along the song or since activation.
+    /// When, in quarter notes since activation, at the tempo of each moment.
     pub beats: f64,
     /// MIDI key.
     pub key: u8,
@@ -186,44 +189,53 @@ impl Writer {
         }
     }
 
-    /// The last played bars as ABC.
+    /// The last played bars as ABC: one voice on a grid of semiquavers, each note held up to the next at
+    /// most, as the composer writes tunes.
     fn phrase(&self) -> Option<String> {
-        let last = self.phrase.back()?.beats;
-        let first = self
-            .phrase
-            .iter()
-            .filter(|played| played.velocity > 0)
-            .map(|played| played.beats)
-            .find(|&beats| beats > last - 4.0 * PHRASE_BARS)?;
-        let tick = |beats: f64| ((beats - first).max(0.0) * f64::from(PPQ)).round() as u32;
-        let mut notes: Vec<performance::Note> = Vec::new();
-        for played in self.phrase.iter().filter(|played| played.beats >= first) {
-            let start = tick(played.beats);
-            let open = notes.iter_mut().find(|note| note.key == played.key && note.duration == 0);
-            match (open, played.velocity) {
-                (Some(note), 0) => note.duration = start.saturating_sub(note.start).max(1),
-                (None, velocity) if velocity > 0 => notes.push(performance::Note {
-                    start,
-                    duration: 0,
-                    key: played.key,
-                    velocity,
-                    channel: 0,
-                    voice: 0,
-                    accompaniment: false,
-                    span: 0..0,
-                }),
-                _ => {}
+        let mut notes: Vec<(f64, Option<f64>, u8, u8)> = Vec::new();
+        for played in &self.phrase {
+            let open =
+                notes.iter_mut().find(|(_, end, key, _)| end.is_none() && *key == played.key);
+            if let Some((_, end, ..)) = open {
+                *end = Some(played.beats);
+            }
+            if played.velocity > 0 {
+                notes.push((played.beats, None, played.key, played.velocity));
             }
         }
-        for note in &mut notes {
-            if note.duration == 0 {
-                note.duration = PPQ / 2;
+        let last = notes.last()?.0;
+        notes.retain(|(start, ..)| *start > last - PHRASE_BEATS);
+        let first = notes.first()?.0;
+        let grid = |beats: f64| ((beats - first) * 4.0).round().max(0.0) as u32 * GRID;
+        let mut melody: Vec<performance::Note> = Vec::new();
+        for (start, end, key, velocity) in notes {
+            let start = grid(start);
+            let end = end.map_or(start + PPQ / 2, grid).max(start + GRID);
+            if let Some(before) = melody.last_mut() {
+                if before.start == start {
+                    // Struck together: the melody is the higher.
+                    if before.key < key {
+                        before.key = key;
+                    }
+                    continue;
+                }
+                before.duration = before.duration.min(start - before.start);
             }
+            melody.push(performance::Note {
+                start,
+                duration: end - start,
+                key,
+                velocity,
+                channel: 0,
+                voice: 0,
+                accompaniment: false,
+                span: 0..0,
+            });
         }
-        let end = notes.iter().map(|note| note.start + note.duration).max()?;
+        let end = melody.last().map_or(0, |note| note.start + note.duration);
         let &(numerator, denominator) = self.params.style.value().style().metres().first()?;
         Some(midi::to_abc(&Performance {
-            notes,
+            notes: melody,
             tempos: vec![Tempo { start: 0, microseconds_per_quarter: 500_000 }],
             metres: vec![Metre {
                 start: 0,
@@ -270,5 +282,83 @@ impl Job for Writer {
         self.shared.set_writing(None);
         self.shared.barren.store(true, Ordering::Release);
         self.shared.set_fault(Some(format!("the composer stopped unexpectedly: {why}")));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::abc;
+    use rtrb::{Producer, RingBuffer};
+
+    fn writer() -> (Writer, Producer<Played>, Arc<TunesShared>) {
+        let shared = Arc::new(TunesShared::new());
+        let params = Arc::new(TunesParams::new(shared.clone()));
+        let (producer, consumer) = RingBuffer::new(64);
+        (Writer::new(params, shared.clone(), consumer), producer, shared)
+    }
+
+    fn play_in(played: &mut Producer<Played>, keys: &[u8]) {
+        for (place, &key) in keys.iter().enumerate() {
+            // Quavers as a hand plays them: a little off, and not held to the end.
+            let beats = place as f64 * 0.5 + 0.02 * (place % 3) as f64;
+            for (beats, velocity) in [(beats, 90), (beats + 0.4, 0)] {
+                let at = Played { beats, key, velocity };
+                played.push(at).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn continue_writes_on_from_the_notes_that_were_played_in() {
+        let keys = [62, 66, 69, 74, 78, 74, 69, 66, 67, 71, 74, 79, 78, 76, 74, 73];
+        let (mut writer, mut played, shared) = writer();
+        play_in(&mut played, &keys);
+        shared.command(Command::Continue);
+        writer.work(&AtomicBool::new(false));
+        assert_eq!(shared.fault(), None);
+        assert_eq!(shared.played_in.load(Ordering::Relaxed), 16);
+        let score = shared.tune();
+        assert!(matches!(score.origin, Origin::Composed { continued: true, .. }));
+        let tune = &abc::read(&score.abc).tunes[0];
+        let options = abc::PerformOptions::melody_only();
+        let notes = abc::perform(tune, &options).notes;
+        assert!(notes.len() > keys.len(), "it goes on after the phrase");
+        let begins: Vec<u8> = notes.iter().map(|note| note.key).take(keys.len()).collect();
+        assert_eq!(begins, keys);
+    }
+
+    #[test]
+    fn continue_with_nothing_played_in_says_so_and_keeps_the_tune() {
+        let (mut writer, _played, shared) = writer();
+        let before = shared.tune().number;
+        shared.command(Command::Continue);
+        writer.work(&AtomicBool::new(false));
+        assert!(shared.fault().unwrap().contains("played in"));
+        assert_eq!(shared.tune().number, before);
+    }
+
+    #[test]
+    fn a_dismissed_writer_breaks_off_and_keeps_the_tune() {
+        let (mut writer, _played, shared) = writer();
+        let before = shared.tune().number;
+        shared.command(Command::Generate);
+        writer.work(&AtomicBool::new(true));
+        assert_eq!(shared.tune().number, before);
+        assert!(shared.writing().is_none());
+    }
+
+    #[test]
+    fn a_text_without_notes_is_refused_and_the_tune_stays() {
+        let (_writer, _played, shared) = writer();
+        let before = shared.tune();
+        for text in ["", "hello", "X:1\nK:D\n", "\u{0}\u{ffff}"] {
+            assert!(shared.set_tune(text, Origin::Edited).is_err(), "{text:?}");
+        }
+        assert!(shared.set_tune(&"c".repeat(1 << 20), Origin::Edited).is_err());
+        assert_eq!(shared.tune().number, before.number);
+        let edited = shared.set_tune("X:1\nK:D\nDEFG|\n", Origin::Edited).unwrap();
+        assert_eq!(shared.tune().number, edited.number);
+        assert_eq!(shared.past()[0].number, before.number);
     }
 }
