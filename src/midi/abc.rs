@@ -44,7 +44,7 @@ pub fn to_abc(performance: &Performance) -> String {
         known_bars(performance, &metres, end)
     };
     let given = performance.keys.first().map(|start| &start.key);
-    let key = find::key(&notes, given);
+    let key = find::key(&notes, given, !performance.bars.is_empty());
 
     let mut sheet = Sheet {
         text: String::new(),
@@ -291,6 +291,7 @@ fn layers(notes: &[Note]) -> Vec<Layer> {
 }
 
 /// A stretch of one bar: keys, or none for a rest.
+#[derive(Clone, Copy)]
 struct Piece<'a> {
     start: u32,
     ticks: u32,
@@ -386,7 +387,6 @@ impl Sheet {
                 }
                 bar += rests;
             } else {
-                let pieces = self.pieces(span, &mut sounds);
                 let mut marks = Marks::default();
                 if first {
                     let until = span.start + span.length;
@@ -398,6 +398,8 @@ impl Sheet {
                         marks.tempos.push((tempo.start, text));
                     }
                 }
+                let cuts: Vec<u32> = marks.chords.iter().map(|&(start, _)| start).collect();
+                let pieces = self.pieces(span, &mut sounds, &cuts);
                 speller.start_bar();
                 self.bar(span, &pieces, &mut speller, &marks);
                 bar += 1;
@@ -423,6 +425,7 @@ impl Sheet {
         &self,
         bar: BarSpan,
         sounds: &mut std::iter::Peekable<std::slice::Iter<'a, Sound>>,
+        cuts: &[u32],
     ) -> Vec<Piece<'a>> {
         let bar_end = (bar.start + bar.length).min(self.end.max(bar.start));
         let mut pieces = Vec::new();
@@ -453,7 +456,21 @@ impl Sheet {
         if now < bar_end {
             pieces.push(rest(now, bar_end));
         }
-        pieces
+        // A chord symbol needs a note or rest that starts where it does.
+        let mut cut = Vec::with_capacity(pieces.len());
+        let mut cuts = cuts.iter().copied().peekable();
+        for mut piece in pieces {
+            let end = piece.start + piece.ticks;
+            while let Some(at) = cuts.next_if(|&at| at < end) {
+                if at > piece.start {
+                    let tied = !piece.keys.is_empty();
+                    cut.push(Piece { ticks: at - piece.start, tied, ..piece });
+                    piece = Piece { start: at, ticks: end - at, ..piece };
+                }
+            }
+            cut.push(piece);
+        }
+        cut
     }
 
     fn bar(

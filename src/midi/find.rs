@@ -41,8 +41,8 @@ fn correlation(a: &[f64; 12], b: &[f64; 12]) -> f64 {
 
 /// The key of notes: the tonic and mode (major, minor, Dorian or Mixolydian) whose profile their durations
 /// fit best (Krumhansl and Schmuckler's method), the last note counting for a tonic. A signature that
-/// is given is kept, unless it is that of C, which files bear that say nothing.
-pub(crate) fn key(notes: &[Note], given: Option<&Key>) -> Key {
+/// is given is kept, unless it is that of C, which files bear that say nothing, and is not `trusted`.
+pub(crate) fn key(notes: &[Note], given: Option<&Key>, trusted: bool) -> Key {
     let mut weights = [0.0; 12];
     for note in notes.iter().filter(|note| note.channel != 9) {
         weights[usize::from(note.key % 12)] += f64::from(note.duration.min(4 * PPQ));
@@ -59,7 +59,7 @@ pub(crate) fn key(notes: &[Note], given: Option<&Key>) -> Key {
             // F sharp and G flat are one on the keyboard.
             let fifths = match signature {
                 Some(given) if (given - fifths) % 12 == 0 => given,
-                Some(given) if given != 0 => continue,
+                Some(given) if given != 0 || trusted => continue,
                 _ if fifths == -6 => continue,
                 _ => fifths,
             };
@@ -176,6 +176,7 @@ pub(crate) fn pickup(notes: &[Note], metre: &Metre) -> u32 {
 pub(crate) struct Speller {
     /// The signature's place on the line of fifths.
     fifths: i8,
+    minor: bool,
     signature: [i8; 7],
     /// Accidentals in force in this bar by step and octave, and by step alone. Readers differ in
     /// whether an accidental holds in other octaves (ABC 2.1 §11.3), so one is written where either
@@ -188,6 +189,7 @@ impl Speller {
     pub(crate) fn new(key: &Key) -> Self {
         Self {
             fifths: key.fifths().clamp(-7, 7),
+            minor: key.mode.fifths() <= Mode::Minor.fifths(),
             signature: key.alterations(),
             by_octave: [[None; 7]; 12],
             by_step: [None; 7],
@@ -203,9 +205,10 @@ impl Speller {
     /// Appends the pitch of a MIDI key.
     pub(crate) fn note(&mut self, key: u8, text: &mut String) {
         let class = i16::from(key % 12);
-        // From three fifths under the signature's tonic (its minor third) to eight over it (the leading
-        // tone of its relative minor): one place for each pitch class.
-        let place = (self.fifths - 3..=self.fifths + 8)
+        // One place on the line of fifths for each pitch class: in major from four fifths under the
+        // signature's tonic (its flat sixth) up, in minor from three, which reaches the leading tone.
+        let lowest = self.fifths - if self.minor { 3 } else { 4 };
+        let place = (lowest..lowest + 12)
             .find(|&place| (i16::from(place) * 7).rem_euclid(12) == class)
             .unwrap_or(0);
         let (step, alteration) = at_place(place);
@@ -266,7 +269,7 @@ mod tests {
             ("Amix", [69, 71, 73, 74, 76, 78, 79, 81, 76, 73, 69]),
             ("Dmin", [62, 64, 65, 67, 69, 70, 72, 74, 69, 65, 62]),
         ] {
-            assert_eq!(key(&notes(&keys, &[90], 240), None).to_string(), text);
+            assert_eq!(key(&notes(&keys, &[90], 240), None, false).to_string(), text);
         }
     }
 
@@ -274,7 +277,7 @@ mod tests {
     fn a_given_signature_is_kept_and_its_mode_is_found() {
         let keys = [64, 66, 67, 69, 71, 73, 74, 76, 71, 67, 64];
         let given = "D".parse().unwrap();
-        assert_eq!(key(&notes(&keys, &[90], 240), Some(&given)).to_string(), "Edor");
+        assert_eq!(key(&notes(&keys, &[90], 240), Some(&given), false).to_string(), "Edor");
     }
 
     #[test]
