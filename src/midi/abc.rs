@@ -130,20 +130,16 @@ fn mend_ends(notes: &mut [Note]) {
 /// Draws notes out to the next of their voice where `small` says that the gap is no rest. Ends that written
 /// music has are left.
 fn close_gaps(notes: &mut [Note], small: impl Fn(u32, u32) -> bool) {
-    let mut next: BTreeMap<u16, u32> = BTreeMap::new();
+    // By voice, from the end: the onset that was met last, and the one after it.
+    let mut later: BTreeMap<u16, (u32, u32)> = BTreeMap::new();
     let mut following = vec![u32::MAX; notes.len()];
     for (index, note) in notes.iter().enumerate().rev() {
-        let slot = next.entry(note.voice).or_insert(u32::MAX);
+        let (onset, after) = later.entry(note.voice).or_insert((u32::MAX, u32::MAX));
         // Notes of one chord all look to the onset after theirs.
-        if *slot > note.start {
-            following[index] = *slot;
-            *slot = note.start;
-        } else {
-            following[index] = notes[index + 1..]
-                .iter()
-                .position(|other| other.voice == note.voice)
-                .map_or(u32::MAX, |after| following[index + 1 + after]);
+        if *onset > note.start {
+            (*onset, *after) = (note.start, *onset);
         }
+        following[index] = *after;
     }
     for (note, following) in notes.iter_mut().zip(following) {
         let end = note.start + note.duration;

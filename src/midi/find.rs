@@ -157,7 +157,8 @@ pub(crate) fn pickup(notes: &[Note], metre: &Metre) -> u32 {
     let bar = bar_ticks(metre);
     let accents = accents(notes);
     let step = PPQ / 2;
-    if bar <= step || !bar.is_multiple_of(step) {
+    // No metre that is danced or sung to is longer than 32 eighths; trying all phases of one would take long.
+    if bar <= step || !bar.is_multiple_of(step) || bar > 32 * step {
         return 0;
     }
     let own = at_phase(&accents, bar, 0);
