@@ -25,7 +25,7 @@ pub use model::{
 };
 pub use performance::{PPQ, PerformOptions, Performance, perform};
 pub use read::{decode, read};
+pub use resolve::WrittenBar;
 pub(crate) use transpose::at_place;
 pub use transpose::{transpose, transpose_chord_symbol, transpose_key};
 pub use write::{same, write, write_book};
-pub use resolve::WrittenBar;
