@@ -892,17 +892,18 @@ impl<'a> Player<'a> {
                         accompaniment: false,
                         span: element.span.clone(),
                     };
-                    if index == 0 && grace_ticks > 0 {
-                        if let Some(grace) = grace {
-                            self.play_grace(
-                                grace,
-                                start.whole(),
-                                grace_ticks,
-                                velocity,
-                                channel,
-                                element,
-                            );
-                        }
+                    if index == 0
+                        && grace_ticks > 0
+                        && let Some(grace) = grace
+                    {
+                        self.play_grace(
+                            grace,
+                            start.whole(),
+                            grace_ticks,
+                            velocity,
+                            channel,
+                            element,
+                        );
                     }
                     if grace_ticks > 0 && ticks > grace_ticks {
                         played.start += grace_ticks;

@@ -97,6 +97,7 @@ impl Staff<'_> {
         self.items.push(Item { span: span.clone(), ink: Ink::Glyph { glyph, at, size }, role });
     }
 
+    #[expect(clippy::too_many_arguments, reason = "each is one property of the text drawn")]
     fn text(
         &mut self,
         text: &str,
@@ -909,7 +910,8 @@ impl Staff<'_> {
         let ties: Vec<_> = self.part.ties.clone();
         for ((from, head), to) in ties {
             let ends_here = to.is_some_and(|(place, _)| inside(place));
-            if !inside(from) && !(ends_here && from.0 < line.measures.start) {
+            let begins_before = from.0 < line.measures.start;
+            if !(inside(from) || ends_here && begins_before) {
                 continue;
             }
             let (Some(position), Some(event)) = (self.head_position(from, head), self.event(from))
@@ -1185,7 +1187,8 @@ impl Staff<'_> {
         let mut drawn = false;
         let y = above - 1.9;
         // An ending that began on an earlier system goes on without its hook.
-        let mut open: Option<(f32, Option<(String, Range<usize>)>)> = None;
+        type Label = (String, Range<usize>);
+        let mut open: Option<(f32, Option<Label>)> = None;
         let before = (0..first).rev().find_map(|index| {
             let measure = &part.measures.get(index)?;
             if stops_ending(part, index) {

@@ -589,7 +589,8 @@ struct Marks {
 /// Q: for a tempo, counted in dotted quarters where the metre is.
 fn tempo_text(microseconds_per_quarter: u32, metre: &Metre) -> String {
     let quarters = 60e6 / f64::from(microseconds_per_quarter.max(1));
-    let compound = metre.denominator == 8 && metre.numerator > 3 && metre.numerator % 3 == 0;
+    let compound =
+        metre.denominator == 8 && metre.numerator > 3 && metre.numerator.is_multiple_of(3);
     let (beat, a_minute) = if compound { ("3/8", quarters / 1.5) } else { ("1/4", quarters) };
     // A microsecond a quarter is less than a hundredth of a beat a minute up to 770 of them.
     let rounded = (a_minute * 100.0).round() / 100.0;

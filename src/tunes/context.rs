@@ -400,7 +400,7 @@ impl Context {
         if character != b'\n' {
             return;
         }
-        let (name, start) = std::mem::replace(&mut self.field, (0, 0));
+        let (name, start) = std::mem::take(&mut self.field);
         let value = self.text.get(start..self.text.len() - 1).unwrap_or(b"");
         let value = std::str::from_utf8(value).unwrap_or("");
         match name {

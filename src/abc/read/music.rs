@@ -937,7 +937,7 @@ impl Reader<'_> {
         };
         let q = q.filter(|&q| q > 0).unwrap_or(default_q);
         let r = r.filter(|&r| r > 0).unwrap_or(p);
-        if p < 2 || p > 64 || q > 64 || r > 256 {
+        if !(2..=64).contains(&p) || q > 64 || r > 256 {
             self.find(
                 Severity::Error,
                 span,
