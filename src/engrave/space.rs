@@ -89,6 +89,8 @@ struct MeasureRoom {
     repeat: f32,
     /// Width of the bar line that ends it.
     bar: f32,
+    /// The same where it ends a system: a repeat that starts after it stands on the next one.
+    last_bar: f32,
 }
 
 impl MeasureRoom {
@@ -139,8 +141,9 @@ pub(super) fn systems(parts: &[Part], width: f32) -> Vec<Line> {
         let (first, end) = (window[0], window[1]);
         let left = MARGIN + if first == 0 { indent } else { 0.0 };
         let room = usable(first);
+        let surplus = rooms[end - 1].bar - rooms[end - 1].last_bar;
         let sum = |stretch: f32| -> f32 {
-            rooms[first..end].iter().map(|room| room.width(stretch)).sum()
+            rooms[first..end].iter().map(|room| room.width(stretch)).sum::<f32>() - surplus
         };
         let total = sum(1.0);
         let is_last = end == count;
@@ -177,7 +180,8 @@ pub(super) fn systems(parts: &[Part], width: f32) -> Vec<Line> {
                 at += room.gap(index, stretch);
             }
             let bar = start + at * squeeze;
-            x = bar + room.bar * squeeze;
+            let is_last = spans.len() + 1 == end - first;
+            x = bar + if is_last { room.last_bar } else { room.bar } * squeeze;
             spans.push(MeasureSpan { start, columns, bar });
         }
         lines.push(Line { measures: first..end, left, right: x, spans, prefix });
@@ -469,9 +473,10 @@ fn room(parts: &[Part], index: usize) -> MeasureRoom {
     MeasureRoom {
         slots,
         columns,
-        repeat: if repeats(index) { 1.6 } else { 0.0 },
+        repeat: if repeats(index) { 2.2 } else { 0.0 },
         bar: right
             .map_or(0.0, |(bar, _)| bar_width(bar.line, bar.repeat_end > 0, repeats(index + 1))),
+        last_bar: right.map_or(0.0, |(bar, _)| bar_width(bar.line, bar.repeat_end > 0, false)),
     }
 }
 

@@ -150,7 +150,7 @@ impl Staff<'_> {
         }
         if first.repeats.is_some() {
             let span = first.repeats.clone().unwrap_or_default();
-            let x = line.prefix + end + 0.2;
+            let x = line.prefix + end + 0.35;
             self.bar(BarLine::Thin, false, true, x, &span);
         }
         let all: Vec<(usize, &Measure, &MeasureSpan)> = {

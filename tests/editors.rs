@@ -1,0 +1,682 @@
+//! Both editors, driven without a window: what they show in each state, what clicks and typing do, and what a
+//! screen reader is told.
+#![cfg(feature = "plugin")]
+
+#[path = "editors/raster.rs"]
+mod raster;
+
+use earworm::plugin::meter::editor::{MeterEditor, show as show_meter};
+use earworm::plugin::meter::params::MeterParams;
+use earworm::plugin::meter::shared::{BANDS, Evidence, Hearing, MeterShared};
+use earworm::plugin::theme;
+use earworm::plugin::tunes::editor::{Side, TunesEditor, View as Sheet, show as show_tunes};
+use earworm::plugin::tunes::params::TunesParams;
+use earworm::plugin::tunes::shared::{NOWHERE, Origin, TunesShared};
+use egui::{Event, Key, Modifiers, PointerButton, Theme};
+use egui::accesskit::Role;
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable as _;
+use nice_plug::context::PluginApi;
+use nice_plug::context::gui::{GuiContext, GuiContextInner};
+use nice_plug::params::internals::ParamPtr;
+use nice_plug::plugin::PluginState;
+use raster::{Picture, Textures};
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+
+/// A host that does at once what an editor asks for, and remembers it.
+#[derive(Default)]
+struct Host {
+    gestures: Mutex<Vec<Gesture>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Gesture {
+    Begin,
+    Set(f32),
+    End,
+}
+
+impl Host {
+    fn gestures(&self) -> Vec<Gesture> {
+        self.gestures.lock().unwrap().clone()
+    }
+}
+
+impl GuiContextInner for Host {
+    fn plugin_api(&self) -> PluginApi {
+        PluginApi::Standalone
+    }
+
+    unsafe fn raw_begin_set_parameter(&self, _: ParamPtr) {
+        self.gestures.lock().unwrap().push(Gesture::Begin);
+    }
+
+    unsafe fn raw_set_parameter_normalized(&self, param: ParamPtr, normalized: f32) {
+        // SAFETY: the parameters live in an `Arc` that the test holds.
+        unsafe { param._internal_set_normalized_value(normalized) };
+        self.gestures.lock().unwrap().push(Gesture::Set(normalized));
+    }
+
+    unsafe fn raw_end_set_parameter(&self, _: ParamPtr) {
+        self.gestures.lock().unwrap().push(Gesture::End);
+    }
+
+    fn get_state(&self) -> PluginState {
+        PluginState {
+            version: String::new(),
+            params: Default::default(),
+            fields: Default::default(),
+        }
+    }
+
+    fn set_state(&self, _: PluginState) {}
+
+    fn request_restart(&self) {}
+}
+
+/// An editor at a size, a scale and in a theme.
+#[derive(Clone, Copy)]
+struct View {
+    size: [f32; 2],
+    scale: f32,
+    theme: Theme,
+}
+
+const DEFAULT: View = View { size: [720.0, 440.0], scale: 1.0, theme: Theme::Dark };
+
+struct Meter {
+    editor: MeterEditor,
+    params: Arc<MeterParams>,
+    shared: Arc<MeterShared>,
+    gui: GuiContext,
+    host: Arc<Host>,
+}
+
+fn meter() -> Meter {
+    let shared = Arc::new(MeterShared::default());
+    let host = Arc::new(Host::default());
+    Meter {
+        editor: MeterEditor::default(),
+        params: Arc::new(MeterParams::new(shared.clone())),
+        shared,
+        gui: GuiContext::new(host.clone()),
+        host,
+    }
+}
+
+fn open(view: View, meter: Meter) -> (Harness<'static, Meter>, Textures) {
+    let textures = Textures::default();
+    let harness = Harness::builder()
+        .with_size(view.size)
+        .with_pixels_per_point(view.scale)
+        .with_theme(view.theme)
+        .with_max_steps(200)
+        .with_step_dt(1.0 / 30.0)
+        .renderer(textures.clone())
+        .with_context_setup(theme::install)
+        .build_ui_state(
+            |ui, meter: &mut Meter| {
+                show_meter(ui, &mut meter.editor, &meter.params, &meter.shared, &meter.gui);
+            },
+            meter,
+        );
+    (harness, textures)
+}
+
+const HOP: f32 = 0.0775;
+
+/// As if the engine had heard so many seconds of something.
+fn hear(shared: &MeterShared, seconds: f32, hearing: Hearing, probabilities: [f32; 12]) {
+    let columns = (seconds / HOP) as u64;
+    shared.column_seconds.store(HOP, Ordering::Relaxed);
+    shared.sample_rate.store(48_000.0, Ordering::Relaxed);
+    shared.load.store(0.021, Ordering::Relaxed);
+    for (genre, p) in probabilities.into_iter().enumerate() {
+        shared.probabilities[genre].store(p, Ordering::Relaxed);
+        shared.shown[genre].store(p, Ordering::Relaxed);
+    }
+    shared.readings.fetch_add(1, Ordering::Relaxed);
+    shared.set_hearing(hearing);
+    shared.heard_frames.fetch_add(columns, Ordering::Relaxed);
+    let mut picture = shared.picture();
+    for _ in 0..columns {
+        let at = picture.drawn as f32;
+        let column = std::array::from_fn(|band| {
+            // Chords that change every two seconds over a beat of two a second.
+            let beat = (-(at * HOP * 2.0).fract() * 5.0).exp();
+            let chord = ((at * HOP / 2.0) as usize * 5) % 12;
+            let ridge = (0..5)
+                .map(|partial| {
+                    let centre = 10.0 + chord as f32 + partial as f32 * 17.0;
+                    (-(band as f32 - centre).powi(2) / 3.0).exp() * (1.0 - partial as f32 * 0.15)
+                })
+                .fold(0.0, f32::max);
+            let tilt = band as f32 / BANDS as f32;
+            (-70.0 + 55.0 * ridge + 25.0 * beat * (1.0 - tilt * 0.6)).min(0.0)
+        });
+        if picture.columns.len() == 400 {
+            picture.columns.pop_front();
+        }
+        picture.columns.push_back(column);
+        picture.drawn += 1;
+    }
+}
+
+fn mostly(genre: usize, p: f32) -> [f32; 12] {
+    let mut probabilities = [(1.0 - p) / 20.0; 12];
+    probabilities[genre] = p;
+    probabilities[(genre + 4) % 12] = (1.0 - p) * 0.45;
+    probabilities
+}
+
+/// Compares a frame with the picture kept for it; `UPDATE_SNAPSHOTS=1` keeps it anew, and `EARWORM_PICTURES` names
+/// a folder that gets a copy of every picture.
+fn snapshot(name: &str, picture: &Picture) {
+    if let Some(folder) = std::env::var_os("EARWORM_PICTURES") {
+        picture.save(&PathBuf::from(folder).join(format!("{name}.png")));
+    }
+    let kept = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/snapshots")
+        .join(format!("{name}.png"));
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        picture.save(&kept);
+        return;
+    }
+    let before = Picture::load(&kept)
+        .unwrap_or_else(|| panic!("{} is missing: UPDATE_SNAPSHOTS=1 makes it", kept.display()));
+    let difference = picture.difference(&before);
+    if difference > 0.003 {
+        let new = kept.with_extension("new.png");
+        picture.save(&new);
+        panic!("{:.2} % of {name} looks different; compare {}", difference * 100.0, new.display());
+    }
+}
+
+fn five_minutes(meter: &mut Meter) {
+    let shared = meter.shared.clone();
+    let mut listen = |seconds: u32, hearing, probabilities| {
+        for _ in 0..seconds {
+            hear(&shared, 1.0, hearing, probabilities);
+            meter.editor.history.listen(&shared);
+        }
+    };
+    listen(20, Hearing::Listening, [0.0; 12]);
+    for second in 0..70 {
+        listen(1, Hearing::Heard, mostly(5, 0.55 + 0.25 * (second as f32 / 9.0).sin()));
+    }
+    listen(15, Hearing::Silence, mostly(5, 0.5));
+    for second in 0..120 {
+        listen(1, Hearing::Heard, mostly(9, 0.7 + 0.2 * (second as f32 / 13.0).cos()));
+    }
+    listen(25, Hearing::Unsure, mostly(2, 0.3));
+    listen(45, Hearing::Heard, mostly(9, 0.83));
+}
+
+fn evidence(meter: &Meter) {
+    let (bands, columns) = (16, 40);
+    let strength = (0..bands * columns)
+        .map(|i| {
+            let (band, column) = ((i / columns) as f32, (i % columns) as f32);
+            (-((band - 5.0) / 2.5).powi(2) - ((column - 28.0) / 7.0).powi(2)).exp()
+        })
+        .collect();
+    meter.shared.picture().map =
+        Some(Evidence { genre: 9, bands, columns, strength, seconds: 15.0 });
+}
+
+#[test]
+fn the_meter_looks_as_it_should_in_every_state() {
+    type State = (&'static str, Hearing, [f32; 12]);
+    let states: [State; 5] = [
+        ("listening", Hearing::Listening, [0.0; 12]),
+        ("silence", Hearing::Silence, [0.0; 12]),
+        ("unsure", Hearing::Unsure, mostly(2, 0.3)),
+        ("heard", Hearing::Heard, mostly(9, 0.83)),
+        ("failed", Hearing::Failed, [0.0; 12]),
+    ];
+    for theme in [Theme::Dark, Theme::Light] {
+        for (state, hearing, probabilities) in states {
+            let mut meter = meter();
+            if hearing == Hearing::Heard {
+                five_minutes(&mut meter);
+            }
+            hear(&meter.shared, 10.0, hearing, probabilities);
+            if hearing == Hearing::Failed {
+                let why = "the genre network's weights can't be read: header too large";
+                meter.shared.set_fault(Some(why.to_owned()));
+            }
+            let (mut harness, textures) = open(View { theme, ..DEFAULT }, meter);
+            harness.run();
+            let picture = textures.paint(&harness.ctx, harness.output());
+            let theme = if theme == Theme::Dark { "dark" } else { "light" };
+            snapshot(&format!("meter-{state}-{theme}"), &picture);
+        }
+    }
+}
+
+#[test]
+fn the_meter_fits_its_smallest_window_a_large_one_and_twice_the_scale() {
+    let views = [
+        ("480x320", [480.0, 320.0], 1.0),
+        ("1200x800", [1200.0, 800.0], 1.0),
+        ("720x440-200", [720.0, 440.0], 2.0),
+    ];
+    for (name, size, scale) in views {
+        let mut meter = meter();
+        five_minutes(&mut meter);
+        evidence(&meter);
+        meter.editor.evidence = true;
+        meter.editor.sorted = true;
+        let view = View { size, scale, ..DEFAULT };
+        let (mut harness, textures) = open(view, meter);
+        harness.run();
+        snapshot(&format!("meter-{name}"), &textures.paint(&harness.ctx, harness.output()));
+    }
+}
+
+struct Tunes {
+    editor: TunesEditor,
+    params: Arc<TunesParams>,
+    shared: Arc<TunesShared>,
+    gui: GuiContext,
+    host: Arc<Host>,
+}
+
+fn tunes(abc: &str) -> Tunes {
+    let shared = Arc::new(TunesShared::new());
+    let host = Arc::new(Host::default());
+    let tunes = Tunes {
+        editor: TunesEditor::default(),
+        params: Arc::new(TunesParams::new(shared.clone())),
+        shared,
+        gui: GuiContext::new(host.clone()),
+        host,
+    };
+    if !abc.is_empty() {
+        tunes.shared.set_tune(abc, Origin::Edited).unwrap();
+    }
+    tunes
+}
+
+fn open_tunes(view: View, tunes: Tunes) -> (Harness<'static, Tunes>, Textures) {
+    let textures = Textures::default();
+    let harness = Harness::builder()
+        .with_size(view.size)
+        .with_pixels_per_point(view.scale)
+        .with_theme(view.theme)
+        .with_max_steps(200)
+        .with_step_dt(1.0 / 30.0)
+        .renderer(textures.clone())
+        .with_context_setup(theme::install)
+        .build_ui_state(
+            |ui, tunes: &mut Tunes| {
+                show_tunes(ui, &mut tunes.editor, &tunes.params, &tunes.shared, &tunes.gui);
+            },
+            tunes,
+        );
+    (harness, textures)
+}
+
+/// Tunes of the project's own, each for something that is hard to engrave.
+const ENGRAVED: [(&str, &str); 10] = [
+    (
+        "jig-pickup",
+        "X:1\nT:Jig with a Pickup\nR:jig\nC:Trad.\nM:6/8\nL:1/8\nQ:3/8=116\nK:G\nD|:G2B d2B|GBd gdB|A3 ABA|F2A D2E|G2B d2B|GBd g2a|bag fdf|1 g3 g2D:|2 g3 g2d||\n|:g2b d'2b|gbg e2d|c2e A2c|BGG G2d|gfg bag|faf def|gdB AGF|1 G3 G2d:|2 G3 G2|]\n",
+    ),
+    (
+        "slip-jig",
+        "X:2\nT:Slip Jig\nR:slip jig\nM:9/8\nL:1/8\nK:Em\n|:B2E G2E F3|B2E G2E FED|B2E G2E F2G|AGA dAF FED:|\n|:e3 edB AGF|gfe edB c2d|e3 edB GBd|edB AGF E3:|\n",
+    ),
+    (
+        "waltz-chords",
+        "X:3\nT:Waltz with Chords\nR:waltz\nM:3/4\nL:1/4\nQ:1/4=120\nK:D\n|:\"D\"A2 d|\"D/F#\"f2 a|\"G\"b>a g|\"A7\"f3|\"Bm\"d2 f|\"F#m\"a2 f|\"Em7\"g/f/ e d|1 \"A\"c3:|2 \"D\"d3|]\n",
+    ),
+    (
+        "reel-endings",
+        "X:4\nT:Reel with Endings\nR:reel\nM:C|\nL:1/8\nK:Ador\n|:eAAB cBAG|EGGF G2 AB|c2 cB cded|1 cABG A2 ef:|2 cABG A2 A2||\ne2 ef gedB|A/B/c de g2 fg|afge dBGB|cABG A4|]\n",
+    ),
+    (
+        "tuplets-graces",
+        "X:5\nT:Tuplets and Graces\nM:4/4\nL:1/8\nK:A\n{e}A2 (3cBA {gef}e2 ~c2|(3efg a2 (5abc'ba f2|{/d}c2 (3A2B2c2 !trill!E2|.A.B.c.d !fermata!e4|]\n",
+    ),
+    (
+        "d-dorian",
+        "X:6\nT:In D Dorian\nM:2/4\nL:1/16\nK:Ddor\nD2F2 A2dc|ABcA G2E2|F2A2 GFEC|D4 D2z2|^c2de f2e2|=cBAG ^F2=F2|E2G2 c2BA|d8|]\n",
+    ),
+    (
+        "six-flats",
+        "X:7\nT:In Six Flats\nM:4/4\nL:1/8\nK:Gb\nG2 B2 d2 g2|f>e d<c B2 A2|[GBd]4 [CEG]4-|[CEG]2 z2 z4|=c2 __B2 ^f2 =e2|G8|]\n",
+    ),
+    (
+        "two-plus-three",
+        "X:8\nT:Two and Three\nM:2+3/8\nL:1/16\nK:Dm\nD2E2 FGA2F2|G4 A2G2F2|ABAG FEFGA2|d4 A6|\nd2c2 BAB2G2|A4 F2G2A2|GAGF EDE2C2|D10|]\n",
+    ),
+    (
+        "two-voices",
+        "X:9\nT:Two Voices\nM:3/4\nL:1/4\nK:F\nV:1 clef=treble name=\"Fiddle\"\nV:2 clef=bass name=\"Cello\"\n[V:1] c2 f|(ag) f|e2 (c|d3)|]\n[V:2] F,2 A,|B,,2 A,,|C,2 E,|F,3|]\n",
+    ),
+    (
+        "song-lyrics",
+        "X:10\nT:A Song\nM:4/4\nL:1/4\nK:C\nP:A\nC D E F|G2 G2|A/A/ A/A/ G2|F>E D2|\nw: Here is a song to sing, lit-tle words on ev-'ry tone\n!p!c'2 b2|[M:3/4]a g f|[K:Eb]e d c|!f!B3|]\n",
+    ),
+];
+
+#[test]
+fn ten_kinds_of_tune_are_engraved_as_they_were() {
+    for (name, abc) in ENGRAVED {
+        let mut tunes = tunes(abc);
+        tunes.editor.side = Side::Hidden;
+        let view = View {
+            size: [900.0, 430.0],
+            scale: 1.0,
+            theme: Theme::Light,
+        };
+        let (mut harness, textures) = open_tunes(view, tunes);
+        harness.run();
+        snapshot(&format!("score-{name}"), &textures.paint(&harness.ctx, harness.output()));
+    }
+}
+
+#[test]
+fn the_tunes_window_looks_as_it_should() {
+    type Setting = (&'static str, [f32; 2], f32, Theme, Sheet, Side);
+    let settings: [Setting; 6] = [
+        ("dark", [900.0, 560.0], 1.0, Theme::Dark, Sheet::Score, Side::Text),
+        ("light", [900.0, 560.0], 1.0, Theme::Light, Sheet::Score, Side::Past),
+        ("roll", [900.0, 560.0], 1.0, Theme::Dark, Sheet::Roll, Side::Text),
+        ("480x320", [480.0, 320.0], 1.0, Theme::Dark, Sheet::Score, Side::Hidden),
+        ("1200x800", [1200.0, 800.0], 1.0, Theme::Light, Sheet::Score, Side::Text),
+        ("900x560-200", [900.0, 560.0], 2.0, Theme::Dark, Sheet::Score, Side::Text),
+    ];
+    for (name, size, scale, theme, sheet, side) in settings {
+        let mut tunes = tunes(ENGRAVED[0].1);
+        tunes.editor.view = sheet;
+        tunes.editor.side = side;
+        tunes.shared.playing.store(true, Ordering::Relaxed);
+        tunes.shared.position.store(480 * 4, Ordering::Relaxed);
+        tunes.shared.tempo.store(174.0, Ordering::Relaxed);
+        let (mut harness, textures) = open_tunes(View { size, scale, theme }, tunes);
+        harness.run();
+        snapshot(&format!("tunes-{name}"), &textures.paint(&harness.ctx, harness.output()));
+    }
+}
+
+fn press<T>(harness: &mut Harness<'static, T>, at: egui::Pos2) {
+    harness.event(Event::PointerMoved(at));
+    harness.run();
+    for pressed in [true, false] {
+        harness.event(Event::PointerButton {
+            pos: at,
+            button: PointerButton::Primary,
+            pressed,
+            modifiers: Modifiers::NONE,
+        });
+    }
+    harness.run();
+}
+
+#[test]
+fn a_still_window_is_not_painted_again() {
+    let meter = meter();
+    hear(&meter.shared, 10.0, Hearing::Heard, mostly(9, 0.8));
+    let (mut harness, _) = open(DEFAULT, meter);
+    harness.run();
+    let delay = harness.output().viewport_output[&egui::ViewportId::ROOT].repaint_delay;
+    assert_eq!(delay, std::time::Duration::MAX);
+
+    let (mut harness, _) = open_tunes(DEFAULT, tunes(""));
+    harness.run();
+    let delay = harness.output().viewport_output[&egui::ViewportId::ROOT].repaint_delay;
+    assert_eq!(delay, std::time::Duration::MAX);
+}
+
+#[test]
+fn a_frozen_meter_holds_its_picture_while_listening_goes_on() {
+    let meter = meter();
+    hear(&meter.shared, 10.0, Hearing::Heard, mostly(9, 0.8));
+    let shared = meter.shared.clone();
+    let (mut harness, _) = open(DEFAULT, meter);
+    harness.run();
+    harness.get_by_label("Freeze").click();
+    harness.run();
+    hear(&shared, 1.0, Hearing::Silence, [0.0; 12]);
+    harness.run();
+    assert!(harness.query_by_label("80 % sure").is_some());
+    assert!(harness.query_by_label("Silence").is_none());
+    harness.get_by_label("Freeze").click();
+    harness.run();
+    assert!(harness.query_by_label("Silence").is_some());
+}
+
+#[test]
+fn a_failed_meter_says_why() {
+    let meter = meter();
+    meter.shared.set_hearing(Hearing::Failed);
+    meter.shared.set_fault(Some("the weights can't be read".to_owned()));
+    let (mut harness, _) = open(DEFAULT, meter);
+    harness.run();
+    assert!(harness.query_by_label("the weights can't be read").is_some());
+}
+
+#[test]
+fn a_screen_reader_is_told_each_genre_and_its_probability() {
+    let meter = meter();
+    hear(&meter.shared, 10.0, Hearing::Heard, mostly(9, 0.8));
+    let (mut harness, _) = open(DEFAULT, meter);
+    harness.run();
+    let genres = [
+        "Blues", "Classical", "Country", "Disco", "Hip-hop", "Jazz", "Metal", "Pop", "Reggae", "Rock",
+        "Electronic", "Folk",
+    ];
+    for genre in genres {
+        let bar = harness.get_by_role_and_label(Role::Meter, genre);
+        let value = bar.accesskit_node().numeric_value().unwrap();
+        assert_eq!(value, if genre == "Rock" { 80.0 } else if genre == "Classical" { 9.0 } else { 1.0 });
+    }
+}
+
+#[test]
+fn bypass_is_one_gesture_that_a_host_can_record_and_undo() {
+    let meter = meter();
+    let (host, params) = (meter.host.clone(), meter.params.clone());
+    let (mut harness, _) = open(DEFAULT, meter);
+    harness.run();
+    harness.get_by_label("Bypass").click();
+    harness.run();
+    assert!(params.bypass.value());
+    assert_eq!(host.gestures(), [Gesture::Begin, Gesture::Set(1.0), Gesture::End]);
+}
+
+#[test]
+fn a_value_is_typed_with_its_unit_and_a_double_click_brings_the_default_back() {
+    let meter = meter();
+    let params = meter.params.clone();
+    let (mut harness, _) = open(DEFAULT, meter);
+    harness.run();
+    let at = harness.get_by_role_and_label(Role::SpinButton, "Window").rect().center();
+    press(&mut harness, at);
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
+    harness.event(Event::Text("20 s".to_owned()));
+    harness.key_press(Key::Enter);
+    harness.run();
+    assert_eq!(params.window.value(), 20.0);
+    // Well after the click that began the typing, so that the next two are one double click.
+    harness.run_steps(40);
+    for _ in 0..2 {
+        for pressed in [true, false] {
+            harness.event(Event::PointerButton {
+                pos: at,
+                button: PointerButton::Primary,
+                pressed,
+                modifiers: Modifiers::NONE,
+            });
+            harness.step();
+        }
+    }
+    harness.run();
+    assert_eq!(params.window.value(), 15.0);
+}
+
+#[test]
+fn a_click_on_the_score_plays_from_there() {
+    let tunes = tunes(ENGRAVED[0].1);
+    let shared = tunes.shared.clone();
+    let (mut harness, _) = open_tunes(DEFAULT, tunes);
+    harness.run();
+    let page = harness.get_by_label_contains("Score of").rect();
+    let mut ticks = Vec::new();
+    for share in [0.35, 0.6, 0.9] {
+        press(&mut harness, page.min + egui::vec2(page.width() * share, 108.0));
+        ticks.push(shared.seek.swap(NOWHERE, Ordering::Relaxed));
+    }
+    assert!(ticks.iter().all(|&tick| tick != NOWHERE), "{ticks:?}");
+    assert!(ticks.is_sorted() && ticks[0] < ticks[2], "{ticks:?}");
+}
+
+#[test]
+fn what_is_typed_becomes_the_tune_once_typing_pauses() {
+    let tunes = tunes("X:1\nT:Typed\nM:4/4\nL:1/4\nK:C\nCDEF|\n");
+    let shared = tunes.shared.clone();
+    let (mut harness, _) = open_tunes(DEFAULT, tunes);
+    harness.run();
+    harness.get_by_label("ABC text").focus();
+    harness.run();
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::End);
+    harness.event(Event::Text("GABc|".to_owned()));
+    harness.step();
+    assert!(!shared.tune().abc.contains("GABc"), "too early: every key would be a new tune");
+    harness.run_steps(30);
+    assert!(shared.tune().abc.contains("GABc|"), "{}", shared.tune().abc);
+    assert_eq!(shared.tune().origin, Origin::Edited);
+}
+
+#[test]
+fn a_text_without_notes_is_refused_and_what_played_before_goes_on() {
+    let tunes = tunes(ENGRAVED[0].1);
+    let shared = tunes.shared.clone();
+    let before = shared.tune().abc.clone();
+    let (mut harness, _) = open_tunes(DEFAULT, tunes);
+    harness.run();
+    harness.get_by_label("ABC text").focus();
+    harness.run();
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
+    harness.event(Event::Text("nothing".to_owned()));
+    harness.run_steps(30);
+    assert_eq!(shared.tune().abc, before);
+    assert!(harness.query_by_label_contains("Not taken over").is_some());
+}
+
+#[test]
+fn an_error_is_listed_with_its_line_and_column() {
+    let text = "X:1\nM:4/4\nL:1/4\nK:C\nCDE#F|G4|]\n";
+    let book = earworm::abc::read(text);
+    let finding = book
+        .findings
+        .iter()
+        .find(|finding| finding.severity >= earworm::abc::Severity::Warning)
+        .expect("a stray # is no ABC");
+    let line = text[..finding.span.start].matches('\n').count() + 1;
+    let column = finding.span.start - text[..finding.span.start].rfind('\n').unwrap();
+    let (mut harness, _) = open_tunes(DEFAULT, tunes(text));
+    harness.run();
+    let row = format!("{line}:{column} {}", finding.text);
+    assert!(harness.query_by_label(&row).is_some(), "{row}");
+}
+
+#[test]
+fn undo_brings_the_tune_before_back() {
+    let tunes = tunes(ENGRAVED[0].1);
+    let shared = tunes.shared.clone();
+    let (mut harness, _) = open_tunes(DEFAULT, tunes);
+    harness.run();
+    let origin = Origin::Composed { seed: 7, continued: false };
+    shared.set_tune(ENGRAVED[1].1, origin).unwrap();
+    harness.run();
+    assert!(harness.query_by_label_contains("Score of Slip Jig").is_some());
+    harness.get_by_label("Undo").click();
+    harness.run();
+    assert_eq!(shared.tune().abc, ENGRAVED[0].1);
+    assert!(harness.query_by_label_contains("Score of Jig with a Pickup").is_some());
+}
+
+#[test]
+fn the_list_keeps_fifty_tunes_and_every_starred_one() {
+    let tunes = tunes(ENGRAVED[0].1);
+    let shared = tunes.shared.clone();
+    let (mut harness, _) = open_tunes(DEFAULT, tunes);
+    harness.run();
+    harness.get_by_label("Tunes").click();
+    harness.run();
+    harness.get_by_label("Star Jig with a Pickup").click();
+    harness.run();
+    for seed in 0..60 {
+        let text = ENGRAVED[1].1.replace("Slip Jig", &format!("Number {seed}"));
+        shared.set_tune(&text, Origin::Composed { seed, continued: false }).unwrap();
+        harness.step();
+    }
+    harness.run();
+    let past = &harness.state().editor.past;
+    assert_eq!(past.tunes().count(), 50);
+    let kept = past.tunes().find(|tune| tune.abc == ENGRAVED[0].1).unwrap();
+    assert!(past.is_starred(kept.number));
+    assert!(harness.query_by_label_contains("seed 59").is_some());
+}
+
+#[test]
+fn abc_pasted_outside_the_text_is_the_next_tune() {
+    let tunes = tunes("");
+    let shared = tunes.shared.clone();
+    let (mut harness, _) = open_tunes(DEFAULT, tunes);
+    harness.run();
+    harness.event(Event::Paste(ENGRAVED[1].1.to_owned()));
+    harness.run();
+    assert_eq!(shared.tune().abc, ENGRAVED[1].1);
+}
+
+#[derive(Debug)]
+struct Dropped(&'static str, Vec<u8>);
+
+impl egui::DroppedFile for Dropped {
+    fn path(&self) -> &std::path::Path {
+        std::path::Path::new(self.0)
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        Ok(self.1.clone())
+    }
+}
+
+#[test]
+fn a_dropped_midi_file_becomes_the_tune() {
+    let book = earworm::abc::read(ENGRAVED[0].1);
+    let performance = earworm::abc::perform(&book.tunes[0], &Default::default());
+    let tunes = tunes("");
+    let shared = tunes.shared.clone();
+    let (mut harness, _) = open_tunes(DEFAULT, tunes);
+    harness.run();
+    let file = Dropped("jig.mid", earworm::midi::write(&performance));
+    harness.input_mut().dropped_files.push(Arc::new(file));
+    harness.run();
+    let read = earworm::abc::read(&shared.tune().abc);
+    let again = earworm::abc::perform(&read.tunes[0], &Default::default());
+    let keys = |performance: &earworm::abc::Performance| -> Vec<u8> {
+        performance.notes.iter().map(|note| note.key).collect()
+    };
+    assert_eq!(keys(&again), keys(&performance));
+}
+
+#[test]
+fn a_dropped_file_without_a_tune_is_refused_and_nothing_changes() {
+    let tunes = tunes("");
+    let shared = tunes.shared.clone();
+    let before = shared.tune().number;
+    let (mut harness, _) = open_tunes(DEFAULT, tunes);
+    harness.run();
+    let file = Dropped("letter.txt", b"Dear Sir or Madam".to_vec());
+    harness.input_mut().dropped_files.push(Arc::new(file));
+    harness.run();
+    assert_eq!(shared.tune().number, before);
+    assert!(harness.query_by_label_contains("letter.txt").is_some());
+}

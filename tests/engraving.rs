@@ -1,0 +1,156 @@
+//! Engraving: what a player would see on the page.
+
+use earworm::abc;
+use earworm::engrave::{Ink, Options, Role, Score, engrave};
+
+fn score(text: &str, width: f32) -> Score {
+    let book = abc::read(text);
+    engrave(&book.tunes[0], &Options { width, heading: true })
+}
+
+const REEL: &str = "X:1\nT:Reel\nC:Trad.\nM:4/4\nL:1/8\nQ:1/4=180\nK:Dmaj\n\
+    |:\"D\"DFAd fdAF|\"G\"G2BG dGBG|\"D\"DFAd (3fed AF|1\"A7\"EGFE D4:|2\"A7\"EGFE D4||\n\
+    |:{g}f2af dfaf|g2bg efge|f>d A<F GBdB|cA^GE D4-:|\n";
+
+fn notes(score: &Score) -> usize {
+    let places = score.systems.iter().flat_map(|system| &system.places);
+    places.filter(|place| place.sounds).count()
+}
+
+fn out_of_page(score: &Score) -> Option<(Ink, [f32; 4])> {
+    let items = score.systems.iter().flat_map(|system| &system.items);
+    items
+        .filter(|item| item.role != Role::Text && item.role != Role::ChordSymbol)
+        .map(|item| (item.ink.clone(), item.ink.bounds()))
+        .find(|(_, [left, top, right, bottom])| {
+            let inside = *left >= -0.5
+                && *right <= score.width + 0.5
+                && *top >= -0.5
+                && *bottom <= score.height + 0.5;
+            !inside
+        })
+}
+
+#[test]
+fn every_note_of_the_text_stands_on_the_page_once_at_any_width() {
+    let book = abc::read(REEL);
+    let written = book.tunes[0].voices[0]
+        .elements
+        .iter()
+        .filter(|element| matches!(element.kind, abc::ElementKind::Note(_)))
+        .count();
+    for width in [40.0, 70.0, 120.0, 300.0] {
+        let score = score(REEL, width);
+        assert_eq!(notes(&score), written, "{width}");
+        assert_eq!(out_of_page(&score), None, "{width}");
+    }
+}
+
+#[test]
+fn every_system_but_a_short_last_one_reaches_the_right_margin() {
+    let score = score(REEL, 70.0);
+    assert!(score.systems.len() > 2);
+    let right_ends: Vec<f32> = score
+        .systems
+        .iter()
+        .map(|system| {
+            let staff = system.items.iter().filter(|item| item.role == Role::Staff);
+            staff.map(|item| item.ink.bounds()[2]).fold(0.0, f32::max)
+        })
+        .collect();
+    for right in &right_ends[..right_ends.len() - 1] {
+        assert!((right - right_ends[0]).abs() < 0.2, "{right_ends:?}");
+    }
+}
+
+#[test]
+fn notes_of_one_system_stand_from_left_to_right_as_they_are_played() {
+    for system in &score(REEL, 90.0).systems {
+        let notes: Vec<_> = system.places.iter().filter(|place| place.sounds).collect();
+        for pair in notes.windows(2) {
+            assert!(pair[0].area[0] < pair[1].area[0]);
+            assert!(pair[0].span.start < pair[1].span.start);
+        }
+    }
+}
+
+#[test]
+fn a_longer_note_gets_more_room_than_a_shorter_one() {
+    let score = score("X:1\nM:4/4\nL:1/8\nK:C\nC2 D E F4|C8|]\n", 80.0);
+    let lefts: Vec<f32> = score.systems[0]
+        .places
+        .iter()
+        .filter(|place| place.sounds)
+        .map(|place| place.area[0])
+        .collect();
+    let crotchet = lefts[1] - lefts[0];
+    let quaver = lefts[2] - lefts[1];
+    assert!(crotchet > quaver * 1.2, "{crotchet} and {quaver}");
+}
+
+#[test]
+fn quavers_written_without_spaces_are_beamed_by_the_beat() {
+    let beams = |text: &str| {
+        let score = score(text, 80.0);
+        let items = score.systems.iter().flat_map(|system| &system.items);
+        items.filter(|item| matches!(item.ink, Ink::Quad(_))).count()
+    };
+    assert_eq!(beams("X:1\nM:6/8\nL:1/8\nK:C\nCDEFGA|\n"), 2);
+    assert_eq!(beams("X:1\nM:4/4\nL:1/8\nK:C\nCDEFGABc|\n"), 2);
+    assert_eq!(beams("X:1\nM:3/4\nL:1/8\nK:C\nCDEFGA|\n"), 3);
+    // Where the text has spaces, they say how.
+    assert_eq!(beams("X:1\nM:3/4\nL:1/8\nK:C\nCDE FGA|\n"), 2);
+}
+
+#[test]
+fn whatever_is_typed_can_be_drawn() {
+    let odd = [
+        "X:1\nK:C\n",
+        "X:1\nK:C\n|||::|]\n",
+        "X:1\nK:C\n(3(3(3ABC-)))&&&{g}[CEG",
+        "X:1\nK:C clef=none\nZ99|X3|y100 z128|A,,,,,,,,,,,,,,,,C''''''''''''\n",
+        "X:1\nM:1/1024\nL:1/1024\nK:Cb\nA1000000/3 B/1024|\n",
+        "X:1\nK:C\nV:1\nA|\nV:2\n[V:2]B|C|D|\nV:3\n",
+        "X:1\nK:C\nA&B&C|w\nw: a-b-c-d\nw: *|_ _\n[K:Gb clef=bass][M:none]A(|)B",
+    ];
+    for text in odd {
+        for tune in &abc::read(text).tunes {
+            for width in [10.0, 60.0] {
+                let score = engrave(tune, &Options { width, heading: true });
+                assert!(score.height.is_finite(), "{text:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn real_tunes_stay_on_the_page() {
+    let Some(folder) = std::env::var_os("EARWORM_DATA").map(std::path::PathBuf::from) else {
+        println!("skipped: EARWORM_DATA is not set");
+        return;
+    };
+    let mut folders = vec![folder.join("tunes")];
+    let (mut tunes, mut off) = (0, Vec::new());
+    while let Some(folder) = folders.pop() {
+        let Ok(entries) = std::fs::read_dir(&folder) else {
+            println!("skipped: {} is absent", folder.display());
+            continue;
+        };
+        for path in entries.flatten().map(|entry| entry.path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "abc") {
+                let bytes = std::fs::read(&path).unwrap();
+                for tune in &abc::read(&abc::decode(&bytes)).tunes {
+                    let score = engrave(tune, &Options { width: 110.0, heading: true });
+                    tunes += 1;
+                    if let Some(what) = out_of_page(&score) {
+                        off.push((tune.title().to_owned(), what));
+                    }
+                }
+            }
+        }
+    }
+    println!("{tunes} tunes engraved");
+    assert!(off.is_empty(), "{} off the page: {:?}", off.len(), &off[..off.len().min(3)]);
+}
