@@ -11,7 +11,7 @@ use std::ops::Range;
 pub(super) type Place = (usize, usize);
 
 /// A note head: its event, and which of the event's heads it is.
-pub(super) type Head = (Place, usize);
+pub(super) type HeadPlace = (Place, usize);
 
 /// One voice.
 pub(super) struct Part {
@@ -22,7 +22,7 @@ pub(super) struct Part {
     /// Tuplets: the figure and the events.
     pub tuplets: Vec<(u16, Vec<Place>)>,
     /// Ties: from an event's head to another event's head (indices of heads).
-    pub ties: Vec<(Head, Option<Head>)>,
+    pub ties: Vec<(HeadPlace, Option<HeadPlace>)>,
     /// Slurs from event to event; dotted ones are drawn like the others.
     pub slurs: Vec<(Place, Option<Place>)>,
     /// The voice's name, where it has one.
