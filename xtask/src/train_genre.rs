@@ -69,7 +69,7 @@ pub struct Options {
     /// Go on from the checkpoint in --out
     #[arg(long)]
     resume: bool,
-    /// Measure the time of this many steps with candle's own layers and with ours, and stop
+    /// Measure the time of this many steps and stop
     #[arg(long)]
     time_steps: Option<usize>,
 }
