@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn written_music_keeps_its_notation_by_way_of_midi() {
         let text = "X:1\nT:Kept\nM:6/8\nL:1/8\nQ:3/8=100\nK:Edor\n\
-            B| \"Em\"E2 B Bcd| (3efg a2 A>B| X| z3 e2|]\n";
+            B| \"Em\"E2 B Bcd| (3efg a2 A>B| \"Em\"[EGB]3-[EGB]2 ^d| z3 e2|]\n";
         assert_eq!(to_abc(&read(&write(&performed(text))).unwrap()), text);
     }
 
