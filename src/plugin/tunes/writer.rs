@@ -14,7 +14,7 @@ use crate::abc::performance::{self, Metre, Tempo};
 use crate::abc::{PPQ, Performance};
 use crate::midi;
 use crate::plugin::crew::Job;
-use crate::tunes::{ComposeError, Composer, Request};
+use crate::tunes::{BARS, ComposeError, Composer, Request};
 
 /// How many notes that were played in are remembered.
 const PLAYED_IN: usize = 256;
@@ -34,6 +34,13 @@ pub struct Played {
     pub key: u8,
     /// MIDI velocity, 0 for a key that came up.
     pub velocity: u8,
+}
+
+/// What was played in, to be written on from.
+struct Phrase {
+    abc: String,
+    /// How many bars it takes.
+    bars: u32,
 }
 
 /// One instance's writer, a job of the Tunes' crew.
@@ -111,7 +118,7 @@ impl Writer {
     fn compose(
         &mut self,
         seed: u64,
-        phrase: Option<String>,
+        phrase: Option<Phrase>,
         dismissed: &AtomicBool,
     ) -> Result<Option<String>, String> {
         let composer = match &self.composer {
@@ -121,15 +128,22 @@ impl Writer {
                 self.composer.insert(composer).clone()
             }
         };
+        let bars = self.params.bars.value().max(1) as u32;
         let request = Request {
             style: self.params.style.value().style(),
             key: self.params.tune_key(),
             metre: None,
-            bars: self.params.bars.value().max(1) as u32,
+            bars: match &phrase {
+                // As much again at least, however short a tune was asked for.
+                Some(phrase) => bars.max(2 * phrase.bars).min(*BARS.end()),
+                None => bars,
+            },
             temperature: self.params.temperature.value(),
             seed,
-            chords: true,
-            phrase,
+            // A composer that writes chords wants them from the first bar on, and a phrase that was
+            // played in has none.
+            chords: phrase.is_none(),
+            phrase: phrase.map(|phrase| phrase.abc),
             ..Request::default()
         };
         let shared = &self.shared;
@@ -191,7 +205,7 @@ impl Writer {
 
     /// The last played bars as ABC: one voice on a grid of semiquavers, each note held up to the next at
     /// most, as the composer writes tunes.
-    fn phrase(&self) -> Option<String> {
+    fn phrase(&self) -> Option<Phrase> {
         let mut notes: Vec<(f64, Option<f64>, u8, u8)> = Vec::new();
         for played in &self.phrase {
             let open =
@@ -234,7 +248,8 @@ impl Writer {
         }
         let end = melody.last().map_or(0, |note| note.start + note.duration);
         let &(numerator, denominator) = self.params.style.value().style().metres().first()?;
-        Some(midi::to_abc(&Performance {
+        let bar = PPQ * 4 * u32::from(numerator) / u32::from(denominator.max(1));
+        let abc = midi::to_abc(&Performance {
             notes: melody,
             tempos: vec![Tempo { start: 0, microseconds_per_quarter: 500_000 }],
             metres: vec![Metre {
@@ -245,7 +260,8 @@ impl Writer {
             keys: vec![performance::KeyStart { start: 0, key: self.params.tune_key() }],
             end,
             ..Performance::default()
-        }))
+        });
+        Some(Phrase { abc, bars: end.div_ceil(bar.max(1)) })
     }
 }
 
