@@ -24,12 +24,13 @@ const THIRTY_SECOND: u32 = PPQ / 8;
 /// voice are parted into several.
 pub fn to_abc(performance: &Performance) -> String {
     let notes = on_the_grid(performance);
+    let is_written = !performance.bars.is_empty() || lies_on_grid(&performance.notes);
     let end = notes
         .iter()
         .map(|note| note.start + note.duration)
         .max()
         .unwrap_or(0)
-        .max(if lies_on_grid(&performance.notes) { performance.end } else { 0 });
+        .max(if is_written { performance.end } else { 0 });
 
     let mut metres = performance.metres.clone();
     if metres.is_empty() {
@@ -90,6 +91,10 @@ fn written(ticks: u32) -> bool {
 fn on_the_grid(performance: &Performance) -> Vec<Note> {
     let mut notes: Vec<Note> =
         performance.notes.iter().filter(|note| !note.accompaniment).cloned().collect();
+    // Whoever says where bars start wrote the music down.
+    if !performance.bars.is_empty() {
+        return notes;
+    }
     if lies_on_grid(&notes) {
         mend_ends(&mut notes);
         return notes;
