@@ -298,10 +298,13 @@ impl<'a> Reader<'a> {
                 self.continuation(start, end);
                 return;
             }
-            // `e:|` starts a line of music: a note before a repeat sign.
+            // `e:|` starts a line of music: a note or rest before a repeat sign.
             let music = self.place == Place::Body
-                && (matches!(bytes.get(2), Some(b'|' | b':'))
-                    || (matches!(bytes[0], b'a'..=b'g' | b'x' | b'z')));
+                && match bytes[0] {
+                    b'a'..=b'g' | b'x' | b'z' => true,
+                    b'A'..=b'G' | b'Z' => matches!(bytes.get(2), Some(b'|' | b':')),
+                    _ => false,
+                };
             if bytes[0].is_ascii_alphabetic() && !music {
                 self.field_line(start, end);
                 return;

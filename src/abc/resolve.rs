@@ -106,7 +106,7 @@ impl Tune {
     /// Whether R: says hornpipe in 2/4 or 4/4: pairs are then played long and short, two to one, as
     /// abc2midi plays them.
     fn swings(&self) -> bool {
-        let named = self.header.iter().any(|field| {
+        let named = self.header.iter().chain(&self.inherited).any(|field| {
             field.letter == 'R'
                 && (field.text.starts_with("hornpipe") || field.text.starts_with("Hornpipe"))
         });

@@ -109,7 +109,9 @@ impl Sheet {
                 }
             }
             letter => {
-                let _ = writeln!(self.text, "{letter}:{}", field.text);
+                // `e:|` at a line's start would be music.
+                let space = if field.text.starts_with(['|', ':']) { " " } else { "" };
+                let _ = writeln!(self.text, "{letter}:{space}{}", field.text);
             }
         }
     }
@@ -132,7 +134,8 @@ impl Sheet {
     }
 
     fn voice(&mut self, voice: &Voice, with_properties: bool) {
-        let _ = write!(self.text, "V:{}", voice.id);
+        let space = if voice.id.starts_with(['|', ':']) { " " } else { "" };
+        let _ = write!(self.text, "V:{space}{}", voice.id);
         if with_properties {
             let Clef { name, middle, transpose, octave, staff_lines } = &voice.clef;
             let mut property = |name: &str, value: Option<String>| {
@@ -263,10 +266,11 @@ impl Sheet {
             }
             ElementKind::SlurEnd => self.text.push(')'),
             ElementKind::Bar(bar) => {
-                let dot = |decoration: &super::Decoration| decoration.letter == Some('.');
+                let letter = |decoration: &super::Decoration| decoration.letter.is_some();
                 let attached = element.attached.as_deref();
-                if attached.is_some_and(|attached| attached.decorations.last().is_some_and(dot)) {
-                    // Or it would be a dotted bar line. A backquote means nothing (§4.7).
+                if attached.is_some_and(|attached| attached.decorations.last().is_some_and(letter))
+                {
+                    // Or `.|` would be a dotted bar line, `T:|` a field. A backquote means nothing (§4.7).
                     self.text.push('`');
                 }
                 let before = index.checked_sub(1).map(|before| &all[before].kind);
@@ -290,7 +294,8 @@ impl Sheet {
             }
             ElementKind::Field(field) => {
                 self.follow(field);
-                let _ = write!(self.text, "[{}:{}]", field.letter, field.text);
+                let space = if field.text.starts_with(['|', ':']) { " " } else { "" };
+                let _ = write!(self.text, "[{}:{space}{}]", field.letter, field.text);
             }
             ElementKind::Overlay { bars } => (0..*bars).for_each(|_| self.text.push('&')),
             ElementKind::LineBreak(_) => self.text.push('$'),

@@ -321,7 +321,7 @@ fn input(corpus: &[Vec<u8>], random: &mut SmallRng) -> Vec<u8> {
 }
 
 /// Takes an input the whole way; says what is wrong with what came of it.
-fn check(input: &[u8], thorough: bool) -> Result<(), String> {
+pub fn check(input: &[u8], thorough: bool) -> Result<(), String> {
     let text = abc::decode(input);
     let book = abc::read(&text);
     let inside =

@@ -177,8 +177,15 @@ impl Reader<'_> {
             music = music[..music.len() - 1].trim_end();
         }
         let music_end = start + music.len();
+        let before = self.elements;
         self.music(self.text, start, music_end, 0);
-        if self.continued {
+        let spaces = usize::from(matches!(
+            self.voice_mut().elements.last().map(|element| &element.kind),
+            Some(ElementKind::BeamBreak)
+        ));
+        if self.elements <= before + spaces {
+            // Signs alone, waiting for a note of the next line: no line of the score ends here.
+        } else if self.continued {
             self.push(None, music_end..end, ElementKind::BeamBreak);
         } else if self.line_ends_break {
             self.push(None, music_end..end, ElementKind::LineBreak(LineBreak::EndOfLine));
