@@ -307,6 +307,9 @@ fn after_its_rounds_a_tune_gives_way_to_its_successor_and_playing_again_plays_th
     second.notes.iter_mut().for_each(|note| note.key += 12);
     let mut plays = || {
         player.offer(schedule(&scale(), 1));
+        // A successor is one of the tune that has been taken up: a stopped host's block does that.
+        let stopped = Clock { beats: Some(0.0), tempo: Some(120.0), ..Clock::default() };
+        player.play(0..64, &stopped, &settings, &mut |_, _| {});
         player.succeed(schedule(&second, 2));
         let keys = heard(&mut player, &settings, 0.0, 3 * 96_000);
         player.stop(0, &mut |_, _| {});
