@@ -156,8 +156,9 @@ fn warn_of_errors(path: &Path, book: &Tunebook) {
     if errors > 0 {
         let _ = writeln!(
             io::stderr(),
-            "earworm: {path}: {errors} places could not be read (earworm check {path} lists them)",
-            path = path.display()
+            "earworm: {path}: {errors} {places} could not be read (earworm check {path} lists them)",
+            path = path.display(),
+            places = if errors == 1 { "place" } else { "places" },
         );
     }
 }
