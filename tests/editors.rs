@@ -447,6 +447,21 @@ fn a_frozen_meter_holds_its_picture_while_listening_goes_on() {
 }
 
 #[test]
+fn digital_silence_is_dark_and_not_the_loudest_colour() {
+    let meter = meter();
+    hear(&meter.shared, 10.0, Hearing::Silence, [0.0; 12]);
+    for column in &mut meter.shared.picture().columns {
+        *column = [0.0; BANDS];
+    }
+    let (mut harness, textures) = open(DEFAULT, meter);
+    harness.run();
+    let plot = harness.get_by_label("Mel spectrogram").rect().center();
+    let picture = textures.paint(&harness.ctx, harness.output());
+    let pixel = picture.pixels[plot.y as usize * picture.width + plot.x as usize];
+    assert!(pixel.iter().all(|&v| v < 16), "{pixel:?}");
+}
+
+#[test]
 fn a_failed_meter_says_why() {
     let meter = meter();
     meter.shared.set_hearing(Hearing::Failed);

@@ -341,7 +341,7 @@ fn reading(
         ),
     };
     let height = size * 1.15;
-    let short = compact && hearing == Hearing::Heard;
+    let short = compact && hearing != Hearing::Failed;
     ui.horizontal(|ui| {
         ui.set_min_height(height);
         ui.spacing_mut().item_spacing.x = GAP;
@@ -354,10 +354,12 @@ fn reading(
         if short {
             // In a low window how sure stands beside the name, to leave the bars their room.
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                let sure = RichText::new(format!("{:.0} %", p * 100.0)).size(LARGE);
-                ui.label(sure.color(palette.weak)).on_hover_text(&detail);
+                if hearing == Hearing::Heard {
+                    let sure = RichText::new(format!("{:.0} %", p * 100.0)).size(LARGE);
+                    ui.label(sure.color(palette.weak));
+                }
                 ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-                    ui.add(egui::Label::new(text).truncate());
+                    ui.add(egui::Label::new(text).truncate()).on_hover_text(&detail);
                 });
             });
         } else {

@@ -512,7 +512,7 @@ fn sheet(
     let zoom = editor.zoom;
     match editor.view {
         View::Score => {
-            let clicked = score::show(ui, palette, notation, sounding, zoom, follow)?;
+            let clicked = score::show(ui, palette, notation, sounding, zoom, follow, writing)?;
             editor.select = Some(clicked.start);
             (!writing).then(|| editor.notation.tick_of(&clicked))?
         }

@@ -39,9 +39,16 @@ impl Spectrogram {
                 (0..256).map(|step| theme::level(step as f32 / 255.0)).collect();
             let mut image = ColorImage::filled([COLUMNS, BANDS], map[0]);
             let first = COLUMNS - picture.columns.len().min(COLUMNS);
+            // Columns count from the loudest in the picture; where all of it is equally loud, it is silence.
+            let (low, high) = (picture.columns.iter().flatten())
+                .fold((f32::MAX, f32::MIN), |(low, high), &v| (low.min(v), high.max(v)));
+            let silent = high - low < 1.0;
             for (column, bands) in picture.columns.iter().rev().take(COLUMNS).rev().enumerate() {
                 for (band, &decibels) in bands.iter().enumerate() {
-                    let level = (1.0 - decibels / FLOOR).clamp(0.0, 1.0);
+                    let level = match silent {
+                        true => 0.0,
+                        false => (1.0 - decibels / FLOOR).clamp(0.0, 1.0),
+                    };
                     let row = BANDS - 1 - band;
                     image.pixels[row * COLUMNS + first + column] = map[(level * 255.0) as usize];
                 }

@@ -22,6 +22,7 @@ pub(super) fn show(
     sounding: &[Range<usize>],
     zoom: f32,
     follow: bool,
+    growing: bool,
 ) -> Option<Range<usize>> {
     let area = ui.available_rect_before_wrap();
     let scale = ui.pixels_per_point();
@@ -59,7 +60,9 @@ pub(super) fn show(
                     .filter(|place| place.sounds && is_sounding(&place.span))
                     .collect();
                 if !playing.is_empty() {
-                    let top = origin.y + system.top * space;
+                    // The first line brings the title back with it.
+                    let is_first = std::ptr::eq(system, &score.systems[0]);
+                    let top = origin.y + if is_first { 0.0 } else { system.top * space };
                     let bottom = origin.y + system.bottom * space;
                     current = Some(Rect::from_min_max(
                         pos2(rect.left(), top),
@@ -86,7 +89,7 @@ pub(super) fn show(
             {
                 ui.scroll_to_rect(current.expand(12.0), None);
             }
-            if score.systems.is_empty() {
+            if score.systems.is_empty() && !growing {
                 painter.text(
                     area.center(),
                     Align2::CENTER_CENTER,
