@@ -354,3 +354,13 @@ fn help_and_version_are_no_mistakes() {
     let help = text(&room.earworm(&["convert", "--help"]).stdout);
     assert!(help.contains("out-1.mid") && help.contains("--melody-only"), "{help}");
 }
+
+#[cfg(not(feature = "plugin"))]
+#[test]
+fn a_build_without_the_plug_ins_says_so_when_their_windows_are_asked_for() {
+    let room = Room::new();
+    for plugin in ["tunes", "meter"] {
+        let told = refused(&room.earworm(&[plugin, "--backend", "dummy"]));
+        assert!(told.contains("default features"), "{told}");
+    }
+}
