@@ -709,3 +709,59 @@ fn a_dropped_file_without_a_tune_is_refused_and_nothing_changes() {
     assert_eq!(shared.tune().number, before);
     assert!(harness.query_by_label_contains("letter.txt").is_some());
 }
+
+/// Goes through the window's own file dialogue.
+fn save_as<T>(harness: &mut Harness<'static, T>, item: &str, path: &std::path::Path) {
+    harness.get_by_label("Save").click();
+    harness.run();
+    harness.get_by_label(item).click();
+    harness.run();
+    harness.get_by_role_and_label(Role::TextInput, "File").focus();
+    harness.run();
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
+    harness.event(Event::Text(path.display().to_string()));
+    harness.key_press(Key::Enter);
+    for _ in 0..200 {
+        harness.run();
+        if path.exists() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    panic!("{} was not written", path.display());
+}
+
+#[test]
+fn the_tune_is_saved_as_text_as_midi_and_as_audio() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut harness, _) = open_tunes(DEFAULT, tunes(ENGRAVED[2].1));
+    harness.run();
+    let path = |name: &str| folder.path().join(name);
+    save_as(&mut harness, "ABC text (.abc)…", &path("waltz.abc"));
+    assert_eq!(std::fs::read_to_string(path("waltz.abc")).unwrap(), ENGRAVED[2].1);
+    save_as(&mut harness, "MIDI file (.mid)…", &path("waltz.mid"));
+    let read = earworm::midi::read(&std::fs::read(path("waltz.mid")).unwrap()).unwrap();
+    assert!(!read.notes.is_empty());
+    save_as(&mut harness, "Audio (.wav)…", &path("waltz.wav"));
+    assert!(std::fs::read(path("waltz.wav")).unwrap().starts_with(b"RIFF"));
+}
+
+#[test]
+fn the_last_five_minutes_are_saved_as_a_table_and_as_a_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut meter = meter();
+    five_minutes(&mut meter);
+    let (mut harness, _) = open(DEFAULT, meter);
+    harness.run();
+    let table = folder.path().join("heard.csv");
+    save_as(&mut harness, "Table (CSV)…", &table);
+    let table = std::fs::read_to_string(table).unwrap();
+    let mut lines = table.lines();
+    assert!(lines.next().unwrap().starts_with("seconds,state,genre,blues,"));
+    assert!(lines.clone().any(|line| line.contains(",heard,rock,")));
+    assert!(lines.all(|line| line.split(',').count() == 15));
+    let picture = folder.path().join("heard.png");
+    save_as(&mut harness, "Picture (PNG)…", &picture);
+    let picture = Picture::load(&picture).unwrap();
+    assert_eq!((picture.width, picture.height), (1200, 520));
+}
