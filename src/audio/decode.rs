@@ -24,7 +24,7 @@ pub enum DecodeError {
     #[error("no audio track in it")]
     NoTrack,
     /// A kind of audio that isn't read.
-    #[error("its kind of audio isn't supported: {0}")]
+    #[error("its kind of audio isn't supported ({0})")]
     Unsupported(String),
     /// It starts like audio, but no sample can be decoded.
     #[error("no sound could be decoded from it")]
