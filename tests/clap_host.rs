@@ -405,10 +405,13 @@ fn the_meter_passes_every_bit_at_any_rate_and_block() {
                         })
                         .collect();
                     let output = rack.process(&mut input.clone(), &EventBuffer::new(), None);
+                    // Subnormal samples, under -758 dBFS, may not leave a plug-in: they become zero.
+                    let passed = |x: &f32| if x.is_subnormal() { 0.0 } else { *x };
                     let bits = |audio: &[Vec<f32>]| -> Vec<u32> {
-                        audio.iter().flatten().map(|x| x.to_bits()).collect()
+                        audio.iter().flatten().map(|x| passed(x).to_bits()).collect()
                     };
-                    assert_eq!(bits(&output), bits(&input));
+                    let out: Vec<u32> = output.iter().flatten().map(|x| x.to_bits()).collect();
+                    assert_eq!(out, bits(&input));
                 }
             }
         }

@@ -184,7 +184,14 @@ impl Plugin for Meter {
         _aux: &mut AuxiliaryBuffers,
         _context: &mut impl ProcessContext<Self>,
     ) -> ProcessStatus {
-        // The framework has copied the input to the output; nothing here writes to it.
+        // The framework has copied the input to the output. Nothing here writes to it but this: what is
+        // subnormal (under -758 dBFS) becomes silence, as hosts and their validators ask of an output;
+        // it would slow down whatever comes after.
+        for sample in buffer.as_slice().iter_mut().flat_map(|channel| channel.iter_mut()) {
+            if sample.is_subnormal() {
+                *sample = 0.0;
+            }
+        }
         let bypassed = self.params.bypass.value();
         if let Some(tap) = &mut self.tap {
             if self.bypassed && !bypassed {
