@@ -281,18 +281,15 @@ struct Tunes {
     params: Arc<TunesParams>,
     shared: Arc<TunesShared>,
     gui: GuiContext,
-    host: Arc<Host>,
 }
 
 fn tunes(abc: &str) -> Tunes {
     let shared = Arc::new(TunesShared::new());
-    let host = Arc::new(Host::default());
     let tunes = Tunes {
         editor: TunesEditor::default(),
         params: Arc::new(TunesParams::new(shared.clone())),
         shared,
-        gui: GuiContext::new(host.clone()),
-        host,
+        gui: GuiContext::new(Arc::new(Host::default())),
     };
     if !abc.is_empty() {
         tunes.shared.set_tune(abc, Origin::Edited).unwrap();

@@ -8,9 +8,12 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
+/// Width, height and pixels.
+type Texture = (usize, usize, Vec<Color32>);
+
 /// The textures that egui has handed over so far.
 #[derive(Clone, Default)]
-pub struct Textures(Rc<RefCell<HashMap<TextureId, (usize, usize, Vec<Color32>)>>>);
+pub struct Textures(Rc<RefCell<HashMap<TextureId, Texture>>>);
 
 impl egui_kittest::TestRenderer for Textures {
     fn handle_delta(&mut self, delta: &mut TexturesDelta) {
@@ -86,7 +89,7 @@ fn fill(
     clip: [usize; 4],
     scale: f32,
     mesh: &Mesh,
-    texture: &(usize, usize, Vec<Color32>),
+    texture: &Texture,
 ) {
     for triangle in mesh.indices.chunks_exact(3) {
         let corners: [&Vertex; 3] = [0, 1, 2].map(|i| &mesh.vertices[triangle[i] as usize]);
@@ -138,7 +141,7 @@ fn fill(
     }
 }
 
-fn bilinear((width, height, pixels): &(usize, usize, Vec<Color32>), u: f32, v: f32) -> [f32; 4] {
+fn bilinear((width, height, pixels): &Texture, u: f32, v: f32) -> [f32; 4] {
     let x = (u * *width as f32 - 0.5).clamp(0.0, (*width - 1) as f32);
     let y = (v * *height as f32 - 0.5).clamp(0.0, (*height - 1) as f32);
     let (left, top) = (x.floor() as usize, y.floor() as usize);
