@@ -20,7 +20,10 @@ fn sound(folder: &Path, name: &str, seconds: f32) -> PathBuf {
     for n in 0..(seconds * 44_100.0) as u32 {
         let t = n as f32 / 44_100.0;
         let fall = (-4.0 * (t * 2.0).fract()).exp();
-        let chord: f32 = [220.0, 277.2, 329.6].iter().map(|hertz| (t * hertz * 6.2832).sin()).sum();
+        let chord: f32 = [220.0, 277.2, 329.6]
+            .iter()
+            .map(|hertz| (t * hertz * std::f32::consts::TAU).sin())
+            .sum();
         for _ in 0..2 {
             writer.write_sample((chord * fall * 5_000.0) as i16).unwrap();
         }

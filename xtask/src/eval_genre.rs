@@ -203,11 +203,7 @@ fn judge(network: &Arc<Network>, clip: &Heard, gtzan: bool) -> anyhow::Result<Ju
     let answer = |seconds: f64| -> anyhow::Result<Option<Answer>> {
         let probabilities = listen(network, clip.columns.iter().copied(), seconds)?;
         let allowed = |p| if gtzan { over_gtzan(p) } else { p };
-        Ok(probabilities.map(|p| Answer {
-            clip: clip.name.clone(),
-            genre: clip.genre,
-            probabilities: allowed(p),
-        }))
+        Ok(probabilities.map(|p| Answer { genre: clip.genre, probabilities: allowed(p) }))
     };
     let after =
         AFTER.iter().map(|&seconds| answer(f64::from(seconds))).collect::<anyhow::Result<_>>()?;

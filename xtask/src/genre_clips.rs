@@ -67,7 +67,7 @@ impl Clip {
             Source::Emotify => 5,
             Source::Fma => 12,
         };
-        (fnv(&self.group) >> 16) % parts == 0
+        (fnv(&self.group) >> 16).is_multiple_of(parts)
     }
 
     /// The columns as the front end would make them, dB; FMA's each stand for three.

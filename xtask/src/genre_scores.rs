@@ -11,8 +11,6 @@ use crate::genre_clips::Clip;
 /// What the network said about one clip.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// The clip's name.
-    pub clip: String,
     /// Its genre's place in [`GENRES`].
     pub genre: usize,
     /// Probabilities, over the genres that were allowed.
@@ -70,7 +68,7 @@ pub fn measure_first(
         let columns = clip.front_end_columns();
         if let Some(probabilities) = listen(&network, columns, seconds)? {
             let probabilities = if gtzan { over_gtzan(probabilities) } else { probabilities };
-            answers.push(Answer { clip: clip.name.clone(), genre, probabilities });
+            answers.push(Answer { genre, probabilities });
         }
     }
     Ok(Scores { answers, gtzan })
@@ -212,7 +210,7 @@ mod tests {
     fn answer(genre: usize, named: usize, probability: f32) -> Answer {
         let mut probabilities = [(1.0 - probability) / 11.0; GENRES.len()];
         probabilities[named] = probability;
-        Answer { clip: String::new(), genre, probabilities }
+        Answer { genre, probabilities }
     }
 
     #[test]
