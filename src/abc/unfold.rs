@@ -390,7 +390,10 @@ fn unfold_range(
                         passes[index] += 1;
                         Some(section.start)
                     } else {
-                        passes[index] = 1;
+                        // An end inside the section, before its last ending, doesn't end it.
+                        if at + 1 >= section.close {
+                            passes[index] = 1;
+                        }
                         None
                     }
                 }
