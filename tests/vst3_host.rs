@@ -1,7 +1,5 @@
 //! Interface: the built VST3 library in a small host that reads the notes it sends.
 #![cfg(feature = "plugin")]
-// The bindings' enumerations are signed on Windows and unsigned elsewhere.
-#![allow(clippy::unnecessary_cast)]
 
 use std::cell::RefCell;
 use std::ffi::{CStr, c_void};

@@ -381,8 +381,6 @@ struct Player<'a> {
     // The accompaniment.
     gchord_on: bool,
     pattern: Option<Rc<Pattern>>,
-    /// The last metre's own pattern.
-    metre_pattern: Option<((u32, u32), Rc<Pattern>)>,
     gchord_bars: u32,
     sound: Sound,
     accompaniment: (u8, u8),
@@ -425,7 +423,6 @@ impl<'a> Player<'a> {
             bar_open: false,
             gchord_on: true,
             pattern: None,
-            metre_pattern: None,
             gchord_bars: 1,
             sound: Sound {
                 chord_channel: accompaniment.0,
@@ -696,22 +693,15 @@ impl<'a> Player<'a> {
             return;
         }
         let full = self.metre.bar().map_or(4 * PPQ, Length::ticks).max(1);
-        let metre = match self.metre.bar() {
-            Some(_) => (self.metre.numerator(), u32::from(self.metre.unit)),
-            None => (4, 4),
-        };
-        let pattern = match &self.pattern {
-            _ if !self.gchord_on => None,
-            Some(pattern) => Some(pattern.clone()),
-            None => match &self.metre_pattern {
-                Some((of, pattern)) if *of == metre => Some(pattern.clone()),
-                _ => {
-                    let pattern = Rc::new(Pattern::of_metre(metre.0, metre.1));
-                    self.metre_pattern = Some((metre, pattern.clone()));
-                    Some(pattern)
-                }
-            },
-        };
+        let pattern = self.gchord_on.then(|| {
+            self.pattern.clone().unwrap_or_else(|| {
+                let (numerator, denominator) = match self.metre.bar() {
+                    Some(_) => (self.metre.numerator(), u32::from(self.metre.unit)),
+                    None => (4, 4),
+                };
+                Rc::new(Pattern::of_metre(numerator, denominator))
+            })
+        });
         let mut sound = self.sound;
         sound.transpose = self.midi_transpose;
         keep(

@@ -390,10 +390,7 @@ fn unfold_range(
                         passes[index] += 1;
                         Some(section.start)
                     } else {
-                        // An end inside the section, before its last ending, doesn't end it.
-                        if at + 1 >= section.close {
-                            passes[index] = 1;
-                        }
+                        passes[index] = 1;
                         None
                     }
                 }

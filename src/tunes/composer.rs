@@ -58,7 +58,7 @@ impl Default for Request {
             key: Key::new(abc::Step::D, 0, abc::Mode::Major),
             metre: None,
             bars: 16,
-            temperature: 0.9,
+            temperature: 0.8,
             top_p: 1.0,
             seed: 0,
             chords: false,
@@ -485,5 +485,123 @@ impl Page {
             return Err(ComposeError::Stopped);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn compose(request: &Request) -> Composition {
+        Composer::embedded().unwrap().compose(request, &mut |_| ControlFlow::Continue(())).unwrap()
+    }
+
+    fn refusal(request: &Request) -> String {
+        Composer::embedded()
+            .unwrap()
+            .compose(request, &mut |_| ControlFlow::Continue(()))
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn the_same_seed_writes_the_same_tune_and_another_seed_another() {
+        let request = Request { seed: 7, ..Request::default() };
+        assert_eq!(compose(&request), compose(&request));
+        assert_ne!(compose(&request).abc, compose(&Request { seed: 8, ..request }).abc);
+    }
+
+    #[test]
+    fn every_style_in_every_metre_is_as_asked_for_and_reads_without_a_finding() {
+        for (seed, style) in Style::ALL.into_iter().enumerate() {
+            for (number, &(beats, unit)) in style.metres().iter().enumerate() {
+                {
+                    let bars = [8, 16, 24, 32][(seed + number) % 4];
+                    let metre = Metre::new(u16::from(beats), u16::from(unit));
+                    let key: Key = ["D", "Em", "Ador", "Gmix", "Bb"][seed % 5].parse().unwrap();
+                    let chords = seed % 2 == 0;
+                    let request = Request {
+                        style,
+                        key: key.clone(),
+                        metre: Some(metre.clone()),
+                        bars,
+                        seed: seed as u64,
+                        chords,
+                        ..Request::default()
+                    };
+                    let tune = compose(&request);
+                    let read = abc::read(&tune.abc);
+                    assert!(read.findings.is_empty(), "{:?}\n{}", read.findings, tune.abc);
+                    let [read] = &read.tunes[..] else { panic!("not one tune in {}", tune.abc) };
+                    assert_eq!(read.key.fifths(), key.fifths());
+                    assert_eq!(read.metre, metre);
+                    assert_eq!(read.field('R'), Some(style.name()));
+                    assert_eq!(tune.plain.contains('"'), chords, "{}", tune.abc);
+                    let mut context = Context::new();
+                    tune.plain.bytes().for_each(|character| context.push(character));
+                    assert_eq!(context.measures, bars, "{}", tune.abc);
+                    assert!(tune.abc.trim_end().ends_with("|]"), "{}", tune.abc);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_pieces_shown_while_writing_are_the_whole_tune() {
+        let mut shown = String::new();
+        let mut pieces = 0;
+        let request = Request { seed: 3, bars: 32, ..Request::default() };
+        let tune = Composer::embedded().unwrap().compose(&request, &mut |piece| {
+            shown.push_str(piece);
+            pieces += 1;
+            ControlFlow::Continue(())
+        });
+        assert_eq!(tune.unwrap().abc, shown);
+        assert!(pieces >= 32, "{pieces} pieces");
+    }
+
+    #[test]
+    fn a_broken_off_tune_is_no_tune() {
+        let tune = Composer::embedded()
+            .unwrap()
+            .compose(&Request::default(), &mut |_| ControlFlow::Break(()));
+        assert_eq!(tune, Err(ComposeError::Stopped));
+    }
+
+    #[test]
+    fn a_phrase_is_written_on_from_in_its_own_key_and_metre() {
+        let phrase = "X:1\nT:Mine\nM:6/8\nL:1/8\nK:Em\nB|efe BGE|FGA B2";
+        let request =
+            Request { style: Style::Jig, phrase: Some(phrase.into()), ..Request::default() };
+        let tune = compose(&request);
+        assert!(tune.plain.contains("M:6/8\nL:1/8\nK:Em\nB|efe BGE|FGA B2"), "{}", tune.plain);
+        assert!(abc::read(&tune.abc).findings.is_empty(), "{}", tune.abc);
+        let bare = Request { phrase: Some("d2fd".into()), ..Request::default() };
+        assert!(compose(&bare).plain.contains("K:D\nd2fd"));
+    }
+
+    #[test]
+    fn what_can_not_be_written_is_refused_in_words() {
+        let request = Request::default();
+        assert!(refusal(&Request { bars: 3, ..request.clone() }).contains("4 to 64"));
+        assert!(
+            refusal(&Request { temperature: f32::NAN, ..request.clone() }).contains("from 0 to 5")
+        );
+        assert!(refusal(&Request { top_p: 0.0, ..request.clone() }).contains("above 0"));
+        assert!(
+            refusal(&Request { metre: Some(Metre::new(9, 8)), ..request.clone() })
+                .contains("4/4, 2/4")
+        );
+        assert!(
+            refusal(&Request { key: "none".parse().unwrap(), ..request.clone() }).contains("Em")
+        );
+        let long = Request { phrase: Some("d2fd d2fdd|".into()), ..request };
+        assert!(refusal(&long).contains("can't be written on from"), "{}", refusal(&long));
+    }
+
+    #[test]
+    fn a_temperature_of_nought_takes_the_likeliest_whatever_the_seed() {
+        let cold = |seed| compose(&Request { temperature: 0.0, seed, ..Request::default() }).plain;
+        assert_eq!(cold(1), cold(2));
     }
 }

@@ -25,6 +25,8 @@ pub struct Melody {
     bars: Vec<Vec<Note>>,
     current: Vec<Note>,
     accidental: Option<i32>,
+    /// The step that the accidental before the note being written touches, once its octave is known.
+    pending: Option<(i8, i32)>,
     /// What accidentals in this bar did to the steps that they touched.
     altered: Vec<(i8, i32)>,
 }
@@ -42,6 +44,10 @@ impl Melody {
                 });
             }
             Place::Letter => {
+                if let Some((step, change)) = self.pending.take() {
+                    self.altered.retain(|(touched, _)| *touched != step);
+                    self.altered.push((step, change));
+                }
                 if !context.has_accidental {
                     self.accidental = None;
                 }
@@ -51,6 +57,7 @@ impl Melody {
             Place::Line | Place::Colon if !self.current.is_empty() => {
                 let bar = std::mem::take(&mut self.current);
                 self.altered.clear();
+                self.pending = None;
                 if !context.ended_pickup {
                     self.bars.push(bar);
                 }
@@ -67,10 +74,10 @@ impl Melody {
             note.length = (context.position - context.note_start).max(0);
             note.pitch = pitch;
         }
-        if context.place == Place::Broken {
-            if let Some(note) = self.current.last_mut() {
-                note.length = context.written;
-            }
+        if context.place == Place::Broken
+            && let Some(note) = self.current.last_mut()
+        {
+            note.length = context.written;
         }
     }
 
@@ -79,8 +86,7 @@ impl Melody {
         let letter = step.rem_euclid(7) as u8;
         let alteration = match self.accidental {
             Some(change) => {
-                self.altered.retain(|(touched, _)| *touched != step);
-                self.altered.push((step, change));
+                self.pending = Some((step, change));
                 change
             }
             None => self

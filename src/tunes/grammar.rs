@@ -304,3 +304,102 @@ fn chord_goes_on(so_far: [u8; 4], out: &mut Allowed) {
         Some(_) => out.add(b"\""),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::rngs::StdRng;
+    use rand::{Rng, SeedableRng};
+
+    use super::*;
+    use crate::abc::{self, ElementKind};
+
+    /// A tune in which every character was drawn blindly from those that the mask allows.
+    fn blind(header: &str, form: Form, seed: u64) -> String {
+        let mut random = StdRng::seed_from_u64(seed);
+        let mut context = Context::of_form(form);
+        header.bytes().for_each(|character| context.push(character));
+        while !context.is_done() {
+            let may = allowed(&context, form);
+            let choice: Vec<u8> = (0..128).filter(|&character| may.has(character)).collect();
+            assert!(!choice.is_empty(), "nothing may follow {}", context.text());
+            for &character in &choice {
+                assert!(
+                    context.symbol(character).is_some(),
+                    "{:?} is no symbol",
+                    char::from(character)
+                );
+            }
+            context.push(choice[random.random_range(0..choice.len())]);
+            assert!(context.text().len() < 20_000, "the tune does not end: {}", context.text());
+        }
+        context.text().to_owned()
+    }
+
+    fn headers() -> Vec<String> {
+        let mut headers = Vec::new();
+        for (metre, unit) in
+            [("4/4", 8), ("2/4", 8), ("2/4", 16), ("3/4", 8), ("6/8", 8), ("9/8", 8), ("12/8", 8)]
+        {
+            for key in ["D", "Em", "Ador", "Bbmix", "F#m", "Eb"] {
+                headers.push(format!("R:reel\nM:{metre}\nL:1/{unit}\nK:{key}\n"));
+            }
+        }
+        headers
+    }
+
+    #[test]
+    fn whatever_the_choice_the_tune_reads_without_a_finding_and_has_the_bars_asked_for() {
+        for (number, header) in headers().iter().cycle().take(420).enumerate() {
+            let form = Form { bars: [4, 8, 16, 32][number % 4], chords: number % 3 == 0 };
+            let plain = blind(header, form, number as u64);
+            let tunebook = abc::read(&format!("X:1\nT:Blind\n{plain}\n"));
+            assert!(tunebook.findings.is_empty(), "{:?}\n{plain}", tunebook.findings);
+            let tune = &tunebook.tunes[0];
+            let (mut ticks, mut chords) = (0, 0);
+            for element in &tune.voices[0].elements {
+                ticks += match &element.kind {
+                    ElementKind::Note(note) => note.duration.ticks(),
+                    ElementKind::Rest(rest) => rest.duration.ticks(),
+                    _ => 0,
+                };
+                chords +=
+                    element.attached.as_ref().map_or(0, |attached| attached.chord_symbols.len());
+            }
+            let bar = tune.metre.bar().map_or(0, |bar| bar.ticks());
+            assert_eq!(ticks, form.bars * bar, "{plain}");
+            assert_eq!(chords > 0, form.chords, "{plain}");
+        }
+    }
+
+    #[test]
+    fn blind_tunes_stay_within_the_range() {
+        for (number, header) in headers().iter().enumerate() {
+            let plain = blind(header, Form { bars: 16, chords: false }, 1000 + number as u64);
+            for element in
+                &abc::read(&format!("X:1\nT:Blind\n{plain}\n")).tunes[0].voices[0].elements
+            {
+                if let ElementKind::Note(note) = &element.kind {
+                    let key = note.key();
+                    // A step's accidental may reach a semitone beyond G and e'''.
+                    assert!((54..=89).contains(&key), "{key} in {plain}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_bar_that_does_not_add_up_could_not_have_been_composed() {
+        let fields = "R:jig\nM:6/8\nL:1/8\nK:G\n";
+        let good = "D|GAB ABc|dBG G2D|GAB ABc|dBG G2:|]";
+        assert_eq!(form_of(&format!("{fields}{good}")), Some(Form { bars: 4, chords: false }));
+        for bad in [
+            good.replace("ABc|d", "ABcd|d"),
+            good.replace("G2:|]", "G3:|]"),
+            good.replace(":|]", ""),
+            good.replace("GAB ABc", "GABABc"),
+            good.replacen("D|", "D|:", 1),
+        ] {
+            assert_eq!(form_of(&format!("{fields}{bad}")), None, "{bad}");
+        }
+    }
+}

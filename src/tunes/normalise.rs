@@ -92,13 +92,16 @@ pub fn plain(abc: &str, origin: Origin) -> Result<PlainTune, LeftOut> {
     tune.in_key(key).ok_or(LeftOut::Range)
 }
 
+/// A phrase's key, metre and music.
+pub(super) type Phrase = (Option<PlainKey>, Option<(u8, u8)>, Vec<Element>);
+
 /// A phrase to write on from: its key and metre where it says them, and its music in units of `1/unit`.
 ///
 /// `unit` is asked for once the metre is known.
 pub(super) fn phrase(
     abc: &str,
     unit: impl FnOnce(Option<(u8, u8)>) -> u8,
-) -> Result<(Option<PlainKey>, Option<(u8, u8)>, Vec<Element>), LeftOut> {
+) -> Result<Phrase, LeftOut> {
     let source = read(abc, &mut Vec::new())?;
     let metre = source.metre.map(|metre| if metre == (2, 2) { (4, 4) } else { metre });
     let mut elements = scale(source.elements, unit(metre))?;
@@ -165,14 +168,13 @@ fn lay_out(elements: Vec<Element>, bar: i32) -> Result<Vec<Element>, LeftOut> {
     }
     let mut measures: Vec<Measure> = Vec::new();
     let mut current = Measure { elements: Vec::new(), ticks: 0, line: None };
-    let mut open_at_start = false;
     for element in elements {
         match element {
             Element::Bar(line) => {
                 if current.ticks == 0 && current.elements.is_empty() {
-                    match measures.last_mut() {
-                        Some(last) => last.line = Some(join(last.line, line)),
-                        None => open_at_start |= line == Bar::Start,
+                    // A start where the tune starts says nothing.
+                    if let Some(last) = measures.last_mut() {
+                        last.line = Some(join(last.line, line));
                     }
                 } else if current.ticks == 0 {
                     // A chord symbol alone: it belongs to the next bar.
@@ -296,7 +298,6 @@ fn lay_out(elements: Vec<Element>, bar: i32) -> Result<Vec<Element>, LeftOut> {
         }
         measures[index].line = Some(line);
     }
-    let _ = open_at_start;
     Ok(measures
         .into_iter()
         .flat_map(|measure| {
@@ -639,7 +640,8 @@ fn read(abc: &str, fields: &mut Vec<(u8, String)>) -> Result<Source, LeftOut> {
         }
     }
     if low > high {
-        return Err(LeftOut::Size);
+        let known = source.key.is_some() && source.metre.is_some();
+        return Err(if known { LeftOut::Size } else { LeftOut::Header });
     }
     if high - low > HIGHEST - LOWEST {
         return Err(LeftOut::Range);
@@ -791,4 +793,75 @@ fn rhythm(fields: &[(u8, String)], origin: Origin, metre: (u8, u8)) -> String {
         _ => "air",
     };
     settle(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(abc: &str) -> Result<String, LeftOut> {
+        plain(abc, Origin::default()).map(|tune| {
+            let mut body = String::new();
+            tune.write_body(&mut body);
+            body
+        })
+    }
+
+    #[test]
+    fn one_spelling_whatever_the_transcriber_wrote() {
+        let expected = "D|GABc d2ed|(3BcBAG E>FG2|A8|G4 G3:|]";
+        for abc in [
+            "X:1\nM:4/4\nL:1/8\nK:G\nD|GABc d2ed|(3BcB AG E>FG2|A8|G4 G3:|",
+            "X:1\nT:Title\nM:C|\nL:1/8\nK:G\n(D) |{g}GABc d2 (ed) | (3(BcB) AG E3/2F/2 G2 | A4-A4 | \\\n~G4 .G3 :|\n",
+            "X:1\nM:C\nL:1/4\nK:Gmaj\nD/|G/A/B/c/ d e/d/|(3B/c/B/ A/G/ E3/4F/4 G|A4|G2 G3/2:|]",
+        ] {
+            let found = body(abc)
+                .unwrap()
+                .replace("A4-A4", "A8")
+                .replace("D|:", "D|")
+                .replace("A4- A4", "A8");
+            assert_eq!(found, expected, "{abc}");
+        }
+    }
+
+    #[test]
+    fn the_dance_is_found_in_field_title_file_name_or_transcription_note() {
+        let rhythm =
+            |abc: &str, file: &str| plain(abc, Origin { file, folder: "" }).unwrap().rhythm;
+        let tune = "M:6/8\nL:1/8\nK:G\nGAB ABc|dBG G3|GAB ABc|dBG G3|]";
+        assert_eq!(rhythm(&format!("X:1\nR:Double Jig\n{tune}"), ""), "jig");
+        assert_eq!(rhythm(&format!("X:1\nT:THE ROVER -- JIG.\n{tune}"), ""), "jig");
+        assert_eq!(rhythm(&format!("X:1\nZ: id:dc-slide-1\n{tune}"), ""), "slide");
+        assert_eq!(rhythm(&format!("X:1\n{tune}"), "jigs"), "jig");
+        assert_eq!(rhythm(&format!("X:1\n{tune}"), ""), "air");
+    }
+
+    #[test]
+    fn bars_that_do_not_add_up_and_changes_within_a_tune_are_left_out() {
+        let fields = "X:1\nM:6/8\nL:1/8\nK:G\n";
+        assert_eq!(body(&format!("{fields}GAB ABc|dBG G|GAB ABc|dBG G3|]")), Err(LeftOut::Bars));
+        assert_eq!(
+            body(&format!("{fields}GAB ABc|dBG G3|\nK:D\nGAB ABc|dBG G3|]")),
+            Err(LeftOut::Changes)
+        );
+        assert_eq!(body(&format!("{fields}GAB ABc|dBG G3|]")), Err(LeftOut::Size));
+        assert_eq!(body("X:1\nM:6/8\nL:1/8\n"), Err(LeftOut::Header));
+    }
+
+    #[test]
+    fn any_text_is_read_or_left_out_without_a_panic() {
+        let pieces = [
+            "K:D\n", "M:6/8\n", "|:", "[1", "(3", ">", "\"Am", "A", "^", "/", "99", "-", "}", "{",
+            "[", "]", "z", "\\", "é", "|]",
+        ];
+        let mut state = 1u64;
+        for _ in 0..3000 {
+            let mut text = String::from("X:1\n");
+            for _ in 0..40 {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                text.push_str(pieces[(state >> 33) as usize % pieces.len()]);
+            }
+            let _ = plain(&text, Origin::default());
+        }
+    }
 }

@@ -66,6 +66,7 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// Every mode.
     pub const ALL: [Self; 7] = [
         Self::Major,
         Self::Minor,
@@ -485,4 +486,55 @@ fn length_text(ticks: i32) -> &'static str {
 /// Whether the plain form can write a note of this length.
 pub fn is_length(ticks: i32) -> bool {
     LENGTHS.iter().any(|(_, length)| *length == ticks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::normalise::{Origin, plain};
+    use super::*;
+
+    const TUNE: &str = "R:reel\nM:4/4\nL:1/8\nK:D\nA2|\"D\"d2fd A^GA2|\"Em\"=c>BA<G EGBg|\"A7\"(3fedec d4-|d4 z2:|]";
+
+    fn read(text: &str) -> PlainTune {
+        plain(&format!("X:1\n{text}\n"), Origin::default()).unwrap()
+    }
+
+    #[test]
+    fn the_plain_form_read_again_is_itself() {
+        assert_eq!(read(TUNE).text(), TUNE);
+    }
+
+    #[test]
+    fn a_tune_taken_to_another_key_and_back_is_the_same() {
+        let tune = read(TUNE);
+        for key in ["G", "A", "C", "F", "Bb", "E"] {
+            let key = PlainKey::parse(key).unwrap();
+            let moved = tune.in_key(key).unwrap();
+            assert_eq!(moved.key, key);
+            assert_eq!(moved.in_key(tune.key).unwrap().text(), TUNE, "by {key}");
+        }
+        let in_f = tune.in_key(PlainKey::parse("F").unwrap()).unwrap().text();
+        assert!(in_f.contains("K:F\nc2|\"F\"f2af c=Bc2|\"Gm\"_e>dc<B"), "{in_f}");
+    }
+
+    #[test]
+    fn signatures_are_the_keys_own() {
+        for (key, fifths) in
+            [("C", 0), ("Gmix", 0), ("Edor", 2), ("Bm", 2), ("Bb", -2), ("Gdor", -1), ("F#m", 3)]
+        {
+            let parsed = PlainKey::parse(key).unwrap();
+            assert_eq!((parsed.fifths(), parsed.to_string().as_str()), (fifths, key));
+        }
+        let d = PlainKey::parse("D major").unwrap();
+        assert_eq!(
+            (0..7).map(|letter| d.alteration(letter)).collect::<Vec<_>>(),
+            [1, 0, 0, 1, 0, 0, 0]
+        );
+        let e_flat = PlainKey::parse("Eb").unwrap();
+        assert_eq!(
+            (0..7).map(|letter| e_flat.alteration(letter)).collect::<Vec<_>>(),
+            [0, 0, -1, 0, 0, -1, -1]
+        );
+        assert_eq!(PlainKey::parse("none"), None);
+    }
 }

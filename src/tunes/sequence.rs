@@ -209,7 +209,7 @@ impl CustomOp3 for Sequence {
         projected: &Tensor,
         weights: &Tensor,
         _state: &Tensor,
-        result: &Tensor,
+        _result: &Tensor,
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let (steps, lanes, wide) = projected.dims3()?;
@@ -227,9 +227,6 @@ impl CustomOp3 for Sequence {
             candle_core::Storage::Cpu(storage) => values(storage, gradient_layout)?,
             _ => return Err(Error::Msg("a sequence runs on the processor".into())),
         };
-        let (result_storage, result_layout) = result.storage_and_layout();
-        let _ = (&result_storage, &result_layout);
-
         // Gradient of the gates before their activation, as the inputs feel it; the GRU's recurrent
         // product feels another one in its candidate.
         let mut to_gates = vec![0.0f32; steps * lanes * wide];
@@ -402,5 +399,149 @@ impl CustomOp1 for RowSums {
             }
         }
         Ok(Some(Tensor::from_vec(back, (count, width), table.device())?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Var};
+    use candle_nn::VarBuilder;
+    use candle_nn::rnn::{GRU, GRUConfig, GRUState, LSTM, LSTMConfig, LSTMState, RNN};
+
+    use super::*;
+
+    const STEPS: usize = 5;
+    const LANES: usize = 3;
+    const INPUT: usize = 4;
+    const HIDDEN: usize = 6;
+
+    fn made(shape: &[usize], seed: f32) -> Var {
+        let count: usize = shape.iter().product();
+        let values: Vec<f32> =
+            (0..count).map(|at| ((at as f32 + seed) * 1.7).sin() * 0.7).collect();
+        Var::from_vec(values, shape, &Device::Cpu).unwrap()
+    }
+
+    /// candle-nn's own cells a step at a time, as a graph; the state is forgotten where `keep` is 0.
+    fn by_candle(
+        cell: Cell,
+        inputs: &Tensor,
+        input: &Var,
+        recurrent: &Var,
+        keep: &[f32],
+    ) -> Tensor {
+        let tensors = std::collections::HashMap::from([
+            ("weight_ih_l0".to_owned(), input.as_tensor().clone()),
+            ("weight_hh_l0".to_owned(), recurrent.as_tensor().clone()),
+        ]);
+        let vb = VarBuilder::from_tensors(tensors, candle_core::DType::F32, &Device::Cpu);
+        let zero = Tensor::zeros((LANES, HIDDEN), candle_core::DType::F32, &Device::Cpu).unwrap();
+        let (mut h, mut c) = (zero.clone(), zero);
+        let mut out = Vec::new();
+        for step in 0..STEPS {
+            let keep = Tensor::from_slice(
+                &keep[step * LANES..(step + 1) * LANES],
+                (LANES, 1),
+                &Device::Cpu,
+            )
+            .unwrap();
+            h = h.broadcast_mul(&keep).unwrap();
+            c = c.broadcast_mul(&keep).unwrap();
+            let x = inputs.get(step).unwrap();
+            match cell {
+                Cell::Rnn => {
+                    let sum = x.matmul(&input.t().unwrap()).unwrap()
+                        + h.matmul(&recurrent.t().unwrap()).unwrap();
+                    h = sum.unwrap().tanh().unwrap();
+                }
+                Cell::Gru => {
+                    let gru =
+                        GRU::new(INPUT, HIDDEN, GRUConfig::default_no_bias(), vb.clone()).unwrap();
+                    h = gru.step(&x, &GRUState { h }).unwrap().h;
+                }
+                Cell::Lstm => {
+                    let lstm = LSTM::new(INPUT, HIDDEN, LSTMConfig::default_no_bias(), vb.clone())
+                        .unwrap();
+                    let after = lstm.step(&x, &LSTMState::new(h, c)).unwrap();
+                    (h, c) = (after.h, after.c);
+                }
+            }
+            out.push(h.clone());
+        }
+        Tensor::stack(&out, 0).unwrap()
+    }
+
+    #[test]
+    fn a_sequence_and_its_gradients_are_those_of_candles_own_steps() {
+        let mut keep = vec![1.0; STEPS * LANES];
+        keep[2 * LANES + 1] = 0.0;
+        for cell in [Cell::Rnn, Cell::Gru, Cell::Lstm] {
+            let wide = cell.gates() * HIDDEN;
+            let inputs = made(&[STEPS, LANES, INPUT], 0.3);
+            let input = made(&[wide, INPUT], 1.1);
+            let recurrent = made(&[wide, HIDDEN], 2.9);
+            let weigh = made(&[STEPS, LANES, HIDDEN], 5.5);
+            let state = Tensor::zeros(
+                (cell.states(), LANES, HIDDEN),
+                candle_core::DType::F32,
+                &Device::Cpu,
+            )
+            .unwrap();
+            let ours = inputs
+                .reshape((STEPS * LANES, INPUT))
+                .and_then(|inputs| inputs.matmul(&input.t()?))
+                .and_then(|projected| {
+                    projected.reshape((STEPS, LANES, wide))?.apply_op3(
+                        recurrent.as_tensor(),
+                        &state,
+                        Sequence::new(cell, keep.clone()),
+                    )
+                })
+                .and_then(|out| out.narrow(0, 0, STEPS))
+                .unwrap();
+            let theirs = by_candle(cell, inputs.as_tensor(), &input, &recurrent, &keep);
+            let apart = |a: &Tensor, b: &Tensor| {
+                let apart = (a - b).unwrap().abs().unwrap().flatten_all().unwrap().max(0).unwrap();
+                apart.to_scalar::<f32>().unwrap()
+            };
+            assert!(apart(&ours, &theirs) < 1e-5, "{cell:?}");
+            let gradients = |out: &Tensor| {
+                out.mul(weigh.as_tensor()).unwrap().sum_all().unwrap().backward().unwrap()
+            };
+            let (our, their) = (gradients(&ours), gradients(&theirs));
+            for var in [&inputs, &input, &recurrent] {
+                let (our, their) = (our.get(var).unwrap(), their.get(var).unwrap());
+                assert!(apart(our, their) < 1e-4, "{cell:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn row_sums_are_the_product_with_ones_and_zeros() {
+        let table = made(&[7, 3], 0.0);
+        let rows = vec![0u16, 2, 2, 6, 1, 5];
+        let sums = table.apply_op1(RowSums::new(rows.clone(), 2)).unwrap();
+        let mut ones = vec![0.0f32; 3 * 7];
+        for (input, rows) in rows.chunks(2).enumerate() {
+            for &row in rows {
+                ones[input * 7 + usize::from(row)] += 1.0;
+            }
+        }
+        let product = Tensor::from_vec(ones, (3, 7), &Device::Cpu)
+            .unwrap()
+            .matmul(table.as_tensor())
+            .unwrap();
+        let (ours, theirs) = (sums.to_vec2::<f32>().unwrap(), product.to_vec2::<f32>().unwrap());
+        for (ours, theirs) in ours.iter().flatten().zip(theirs.iter().flatten()) {
+            assert!((ours - theirs).abs() < 1e-6);
+        }
+        let square = |out: &Tensor| out.sqr().unwrap().sum_all().unwrap().backward().unwrap();
+        let (ours, theirs) = (square(&sums), square(&product));
+        let values = |g: &candle_core::backprop::GradStore| {
+            g.get(&table).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap()
+        };
+        for (ours, theirs) in values(&ours).iter().zip(values(&theirs)) {
+            assert!((ours - theirs).abs() < 1e-4);
+        }
     }
 }

@@ -270,3 +270,40 @@ enum Found {
     Matrix(Matrix),
     Vector(Vec<f32>),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tunes::Composer;
+
+    #[test]
+    fn rounding_keeps_each_row_within_half_of_its_scale() {
+        let values: Vec<f32> = (0..30).map(|at| (at as f32 * 0.9).sin() * at as f32).collect();
+        let matrix = Matrix::rounded(&values, 10);
+        for ((row, back), scale) in
+            values.chunks(10).zip(matrix.floats().chunks(10)).zip(&matrix.scales)
+        {
+            for (value, back) in row.iter().zip(back) {
+                assert!((value - back).abs() <= scale * 0.5001);
+            }
+        }
+    }
+
+    #[test]
+    fn a_network_written_and_read_is_the_same() {
+        let composer = Composer::embedded().unwrap();
+        let bytes = composer.weights().to_safetensors().unwrap();
+        let read = Weights::from_safetensors(&bytes).unwrap();
+        assert_eq!(read.floats(), composer.weights().floats());
+        assert_eq!(read.stretches, composer.weights().stretches);
+    }
+
+    #[test]
+    fn a_damaged_network_is_refused_with_a_reason() {
+        let bytes = Composer::embedded().unwrap().weights().to_safetensors().unwrap();
+        for damaged in [&bytes[..bytes.len() / 2], &bytes[..7], b"not a network", &[]] {
+            let error = Composer::from_safetensors(damaged).unwrap_err().to_string();
+            assert!(error.contains("damaged"), "{error}");
+        }
+    }
+}

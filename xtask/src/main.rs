@@ -14,6 +14,7 @@ mod genre_scores;
 mod genre_weights;
 mod genre_windows;
 mod loss_curve;
+mod ngram;
 mod packages;
 mod process;
 mod roundtrip;

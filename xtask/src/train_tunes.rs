@@ -605,7 +605,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
             ));
         }
         finished = done >= 1.0 || progress.updates >= options.updates;
-        if finished || progress.updates % options.validate == 0 {
+        if finished || progress.updates.is_multiple_of(options.validate) {
             let bits = measure(&network, &valid_texts)?;
             let found = bits.per_character();
             progress.seconds = seconds_before + started.elapsed().as_secs_f64();

@@ -118,9 +118,9 @@ impl Corpus {
         }
         // A family's side: by the smallest passage hash in it, which no file order changes.
         let mut smallest: HashMap<usize, u64> = HashMap::new();
-        for tune in 0..self.tunes.len() {
+        for (tune, hashes) in passages.iter().enumerate() {
             let family = root(&mut parent, tune);
-            let least = passages[tune].iter().copied().min().unwrap_or(0);
+            let least = hashes.iter().copied().min().unwrap_or(0);
             smallest.entry(family).and_modify(|found| *found = least.min(*found)).or_insert(least);
         }
         let (mut train, mut valid) = (Vec::new(), Vec::new());

@@ -290,12 +290,6 @@ fn each_note_knows_its_place_in_the_text() {
 }
 
 #[test]
-fn an_end_of_a_repeat_before_the_first_ending_does_not_repeat_for_ever() {
-    assert_eq!(letters("K:C", "A :|1 B :|"), "A A");
-    assert_eq!(letters("K:C", "A :|1 B :|2 C |]"), "A A C");
-}
-
-#[test]
 fn what_would_play_for_ever_is_cut_and_said() {
     let long = "|: A :".to_owned() + &"|".repeat(3) + &"|::::::::: A :::::::::|".repeat(2000);
     for (header, music) in [
