@@ -182,6 +182,8 @@ impl<'a> Reader<'a> {
         text: impl Into<String>,
         hint: &str,
     ) {
+        // What stands for a macro has no place of its own in the text.
+        let span = self.macro_span.clone().unwrap_or(span);
         if self.findings.len() >= MOST_FINDINGS {
             if !self.findings_cut {
                 self.findings_cut = true;

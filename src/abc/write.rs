@@ -199,7 +199,8 @@ impl Sheet {
                     self.attached(all[index + 1].attached.as_deref());
                     self.in_line = true;
                 }
-                if !self.in_line {
+                let empty = self.text.rsplit('\n').next().is_none_or(|line| line.trim().is_empty());
+                if !self.in_line || empty {
                     // A line with nothing but a comment; an empty one would end the tune.
                     self.text.push_str(" %");
                 }
@@ -292,6 +293,8 @@ impl Sheet {
                     self.text.push(' ');
                 }
             }
+            // A macro's music stands where it was used.
+            ElementKind::Field(field) if field.letter == 'm' => {}
             ElementKind::Field(field) => {
                 self.follow(field);
                 let space = if field.text.starts_with(['|', ':']) { " " } else { "" };
