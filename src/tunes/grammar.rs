@@ -191,6 +191,8 @@ impl Grammar<'_> {
             && context.triplet == 0
             && context.broken == 0
             && room >= 2 * UNIT
+            // Where units go in pairs, a dotted pair is one of those: in a hornpipe readers swing them already.
+            && (context.beat % (2 * UNIT) != 0 || context.note_start % (2 * UNIT) == 0)
         {
             out.add(b"<>");
         }
