@@ -155,7 +155,7 @@ impl Rack {
                 input_ports.with_input_buffers([AudioPortBuffer {
                     latency: 0,
                     channels: AudioPortBufferType::f32_input_only(
-                        input.iter_mut().map(|channel| InputChannel::variable(channel)),
+                        input.iter_mut().map(InputChannel::variable),
                     ),
                 }])
             } else {

@@ -148,7 +148,9 @@ fn sent(
                 | ProcessContext_::StatesAndFlags_::kBarPositionValid;
             let rolling = ProcessContext_::StatesAndFlags_::kPlaying;
             let mut context: ProcessContext = std::mem::zeroed();
-            context.state = (if playing { flags | rolling } else { flags }) as u32;
+            #[allow(clippy::unnecessary_cast, reason = "the flags are signed on Windows")]
+            let state = (if playing { flags | rolling } else { flags }) as u32;
+            context.state = state;
             context.sampleRate = sample_rate;
             context.projectTimeSamples = sample as i64;
             context.projectTimeMusic = beats;
