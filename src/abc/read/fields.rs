@@ -431,29 +431,45 @@ impl Reader<'_> {
         }
     }
 
+    /// The field that `+:` goes on with.
+    fn continued_field(&mut self) -> Option<&mut Field> {
+        match self.last_field? {
+            LastField::File => self.file_header.last_mut(),
+            LastField::Header => self.tune.header.last_mut(),
+            LastField::Body(voice, at) => {
+                match &mut self.tune.voices.get_mut(voice)?.elements.get_mut(at)?.kind {
+                    ElementKind::Field(field) => Some(field),
+                    _ => None,
+                }
+            }
+        }
+    }
+
     /// `+:` goes on with the field before it (§3.3).
     pub(super) fn continuation(&mut self, start: usize, end: usize) {
         let text = without_comment(&self.text[start + 2..end]).trim();
         let text = self.keep(text, start);
-        let field = match self.last_field {
-            Some(LastField::File) => self.file_header.last_mut(),
-            Some(LastField::Header) => self.tune.header.last_mut(),
-            Some(LastField::Body(voice, at)) => self
-                .tune
-                .voices
-                .get_mut(voice)
-                .and_then(|voice| voice.elements.get_mut(at))
-                .and_then(|element| match &mut element.kind {
-                    ElementKind::Field(field) => Some(&mut **field),
-                    _ => None,
-                }),
-            None => None,
-        };
-        match field {
+        match self.continued_field() {
             Some(field) => {
                 if field.text.len() + text.len() <= super::MOST_FIELD {
                     field.text.push(' ');
                     field.text.push_str(&text);
+                }
+                // Keys and tempos are short; longer ones are kept as texts.
+                if matches!(field.letter, 'K' | 'Q') && field.text.len() <= 256 {
+                    let (letter, text, span) =
+                        (field.letter, field.text.clone(), field.span.clone());
+                    let change = self.change(letter, &text, &span);
+                    if matches!(self.last_field, Some(LastField::Header)) {
+                        match &change {
+                            Change::Key(Some(key), _) => self.tune.key = key.clone(),
+                            Change::Tempo(tempo) => self.tune.tempo = Some(tempo.clone()),
+                            _ => {}
+                        }
+                    }
+                    if let Some(field) = self.continued_field() {
+                        field.change = change;
+                    }
                 }
             }
             None => {
