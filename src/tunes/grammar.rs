@@ -343,7 +343,8 @@ mod tests {
             [("4/4", 8), ("2/4", 8), ("2/4", 16), ("3/4", 8), ("6/8", 8), ("9/8", 8), ("12/8", 8)]
         {
             for key in ["D", "Em", "Ador", "Bbmix", "F#m", "Eb"] {
-                headers.push(format!("R:reel\nM:{metre}\nL:1/{unit}\nK:{key}\n"));
+                let rhythm = if metre.ends_with("/4") { "hornpipe" } else { "jig" };
+                headers.push(format!("R:{rhythm}\nM:{metre}\nL:1/{unit}\nK:{key}\n"));
             }
         }
         headers
