@@ -44,7 +44,8 @@ pub fn column_time(column: u64) -> f64 {
 ///         frames += 1;
 ///     }
 /// }
-/// assert_eq!(frames, 12);
+/// // Column 12 is centred on 0.952 s, and its window ends before the second does.
+/// assert_eq!(frames, 13);
 /// ```
 pub struct Stft {
     sample_rate: f64,
