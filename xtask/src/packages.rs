@@ -28,7 +28,7 @@ pub const HOSTS: &[&str] = &["python3", "python3-venv", "xvfb", "libgl1-mesa-dri
 
 /// What takes the pictures.
 pub const PICTURES: &[&str] =
-    &["xvfb", "libgl1-mesa-dri", "imagemagick", "jackd2", "jack-tools", "sox"];
+    &["xvfb", "libgl1-mesa-dri", "imagemagick", "jackd2", "jack-tools", "sox", "xdotool"];
 
 /// Installs those of `packages` that are missing: says which, and asks first where standard input is
 /// a terminal and `yes` was not given. On a system without apt it names them and goes on, since the

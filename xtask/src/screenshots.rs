@@ -87,6 +87,12 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         "1024",
     ]))?;
     std::thread::sleep(Duration::from_secs(2));
+    // A pointer over a control would open its tooltip.
+    process::run(at_display(&mut Command::new("xdotool")).args([
+        "mousemove",
+        &(SCREEN.0 - 1).to_string(),
+        &(SCREEN.1 - 1).to_string(),
+    ]))?;
 
     {
         let _window =
