@@ -87,12 +87,6 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         "1024",
     ]))?;
     std::thread::sleep(Duration::from_secs(2));
-    // A pointer over a control would open its tooltip.
-    process::run(at_display(&mut Command::new("xdotool")).args([
-        "mousemove",
-        &(SCREEN.0 - 1).to_string(),
-        &(SCREEN.1 - 1).to_string(),
-    ]))?;
 
     {
         let _window =
@@ -131,6 +125,14 @@ fn start(command: &mut Command) -> anyhow::Result<Running> {
 
 /// The whole X screen less its empty border, as a PNG.
 fn picture(path: &Path) -> anyhow::Result<()> {
+    // A pointer over a control would leave its tooltip open. It is moved while a window is there, since
+    // a screen without one starts afresh.
+    process::run(at_display(&mut Command::new("xdotool")).args([
+        "mousemove",
+        &(SCREEN.0 - 1).to_string(),
+        &(SCREEN.1 - 1).to_string(),
+    ]))?;
+    std::thread::sleep(Duration::from_secs(2));
     process::run(
         at_display(&mut Command::new("import"))
             .args(["-window", "root", "-trim", "+repage"])
