@@ -521,14 +521,20 @@ fn far_too_much_audio_at_once_is_passed_and_what_the_listener_missed_is_counted(
     let mut rack = Rack::new(&entry, METER);
     rack.activate(48_000.0, 4096);
     let mut input = vec![vec![0.25; 4096]; 2];
-    for _ in 0..2_000 {
-        let output = rack.process(&mut input, &EventBuffer::new(), None);
-        assert!(output == input);
+    // How much is too much depends on the machine: until the listener falls behind.
+    let (mut sent, mut dropped) = (0, 0);
+    while dropped == 0 && sent < 100 * 2_203 {
+        for _ in 0..2_000 {
+            let output = rack.process(&mut input, &EventBuffer::new(), None);
+            assert!(output == input);
+        }
+        sent += 2_203;
+        let heard = rack.field("heard");
+        let count = |name: &str| heard[name].as_u64().unwrap();
+        dropped = count("dropped_frames");
+        assert!(dropped + count("heard_frames") <= sent);
     }
-    let heard = rack.field("heard");
-    let count = |name: &str| heard[name].as_u64().unwrap();
-    assert!(count("dropped_frames") > 0);
-    assert!(count("dropped_frames") + count("heard_frames") <= 2_203);
+    assert!(dropped > 0);
 }
 
 /// Notes of the tune in the order of their onsets at 120 quarter notes a minute, for one round from
@@ -799,7 +805,8 @@ fn a_new_tune_every_round_renders_the_same_twice_and_after_reopening() {
         }
         rack.activate(48_000.0, 1024);
         if state.is_none() {
-            for (name, value) in [("New tune every", 1.0), ("Bars", 0.0), ("Seed", 3.0)] {
+            // What a successor is written from is set before one is asked for.
+            for (name, value) in [("Bars", 0.0), ("Seed", 3.0), ("New tune every", 1.0)] {
                 let events = rack.set(name, 0, value);
                 let stopped = Transport { playing: false, beats: 0.0, tempo: 120.0, cycle: None };
                 let event = stopped.event();
