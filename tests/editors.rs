@@ -140,6 +140,8 @@ fn hear(shared: &MeterShared, seconds: f32, hearing: Hearing, probabilities: [f3
     shared.readings.fetch_add(1, Ordering::Relaxed);
     shared.set_hearing(hearing);
     shared.heard_frames.fetch_add(columns, Ordering::Relaxed);
+    shared.history().advance(columns as f64 * f64::from(HOP));
+    shared.history().push(hearing, probabilities);
     let mut picture = shared.picture();
     for _ in 0..columns {
         let at = picture.drawn as f32;
@@ -194,12 +196,11 @@ fn snapshot(name: &str, picture: &Picture) {
     }
 }
 
-fn five_minutes(meter: &mut Meter) {
+fn five_minutes(meter: &Meter) {
     let shared = meter.shared.clone();
-    let mut listen = |seconds: u32, hearing, probabilities| {
+    let listen = |seconds: u32, hearing, probabilities| {
         for _ in 0..seconds {
             hear(&shared, 1.0, hearing, probabilities);
-            meter.editor.history.listen(&shared);
         }
     };
     listen(20, Hearing::Listening, [0.0; 12]);
@@ -238,9 +239,9 @@ fn the_meter_looks_as_it_should_in_every_state() {
     ];
     for theme in [Theme::Dark, Theme::Light] {
         for (state, hearing, probabilities) in states {
-            let mut meter = meter();
+            let meter = meter();
             if hearing == Hearing::Heard {
-                five_minutes(&mut meter);
+                five_minutes(&meter);
             }
             hear(&meter.shared, 10.0, hearing, probabilities);
             if hearing == Hearing::Failed {
@@ -265,7 +266,7 @@ fn the_meter_fits_its_smallest_window_a_large_one_and_twice_the_scale() {
     ];
     for (name, size, scale) in views {
         let mut meter = meter();
-        five_minutes(&mut meter);
+        five_minutes(&meter);
         evidence(&meter);
         meter.editor.evidence = true;
         meter.editor.sorted = true;
@@ -747,7 +748,7 @@ fn the_tune_is_saved_as_text_as_midi_and_as_audio() {
 fn the_last_five_minutes_are_saved_as_a_table_and_as_a_picture() {
     let folder = tempfile::tempdir().unwrap();
     let mut meter = meter();
-    five_minutes(&mut meter);
+    five_minutes(&meter);
     let (mut harness, _) = open(DEFAULT, meter);
     harness.run();
     let table = folder.path().join("heard.csv");

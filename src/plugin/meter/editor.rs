@@ -4,7 +4,6 @@
 
 mod bars;
 mod export;
-mod history;
 mod ribbon;
 mod spectrogram;
 
@@ -20,6 +19,7 @@ use nice_plug_egui::{
     EguiEditor, EguiEditorState, EguiNiceSettings, Frame, NiceEguiApp, RepaintNotifier,
 };
 
+use super::history::History;
 use super::params::{MeterParams, editor_state};
 use super::shared::{GENRES, Hearing, MeterShared};
 use crate::plugin::controls;
@@ -27,15 +27,13 @@ use crate::plugin::files::{Chooser, Wish};
 use crate::plugin::theme::{self, DISPLAY, GAP, LARGE, Palette, SMALL};
 use crate::plugin::watch::Watch;
 
-pub use history::{Entry, History};
-
 /// What the window keeps from frame to frame; none of it is saved with a project.
 #[derive(Default)]
 pub struct MeterEditor {
     bars: bars::Bars,
     spectrogram: spectrogram::Spectrogram,
-    /// What was heard over the last five minutes.
-    pub history: History,
+    /// What was heard over the last five minutes, as the worker had it when this frame began.
+    history: History,
     /// Whether the bars stand in order of probability.
     pub sorted: bool,
     /// Whether what spoke for the genre is drawn over the spectrogram.
@@ -98,7 +96,7 @@ pub fn show(
 ) {
     let palette = Palette::of(ui.ctx());
     shared.watched.store(true, Ordering::Relaxed);
-    editor.history.listen(shared);
+    editor.history.clone_from(&shared.history());
     let (hearing, probabilities) = match &editor.frozen {
         Some(frozen) => (frozen.hearing, frozen.probabilities),
         None => (shared.hearing(), shared.shown()),
@@ -204,7 +202,7 @@ fn title_bar(
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             if compact {
                 ui.menu_button("More", |ui| {
-                    reset(ui, editor);
+                    reset(ui, editor, shared);
                     copy(ui, editor, shared);
                     save(ui, editor);
                     theme::theme_switch(ui);
@@ -213,7 +211,7 @@ fn title_bar(
                 theme::theme_switch(ui);
                 ui.menu_button("Save", |ui| save(ui, editor));
                 copy(ui, editor, shared);
-                reset(ui, editor);
+                reset(ui, editor, shared);
             }
             let frozen = editor.frozen.is_some();
             if ui
@@ -275,9 +273,12 @@ fn copy(ui: &mut Ui, editor: &mut MeterEditor, shared: &MeterShared) {
     }
 }
 
-fn reset(ui: &mut Ui, editor: &mut MeterEditor) {
-    let button = ui.button("Reset").on_hover_text("Forgets the last five minutes.");
+fn reset(ui: &mut Ui, editor: &mut MeterEditor, shared: &MeterShared) {
+    let button = ui
+        .button("Reset")
+        .on_hover_text("Forgets what was heard, the last five minutes too, and listens afresh.");
     if button.clicked() {
+        shared.request_reset();
         editor.history.clear();
         editor.frozen = None;
     }

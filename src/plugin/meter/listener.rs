@@ -38,6 +38,8 @@ pub struct Listener {
     columns: VecDeque<[f32; BANDS]>,
     drawn: u64,
     since_reading: u32,
+    /// Seconds of the mix since the history's clock was last set.
+    since_entry: f64,
     last_column: Instant,
     broken: bool,
 }
@@ -63,6 +65,7 @@ impl Listener {
             columns: VecDeque::with_capacity(COLUMNS),
             drawn: 0,
             since_reading: 0,
+            since_entry: 0.0,
             last_column: Instant::now(),
             broken: false,
         }
@@ -71,6 +74,12 @@ impl Listener {
     fn listen(&mut self, dismissed: &AtomicBool) -> Result<(), GenreError> {
         if self.ear.is_none() {
             self.ear = Some(Ear::new(Network::embedded()?, self.sample_rate));
+            self.shared.set_hearing(Hearing::Listening);
+        }
+        if self.shared.reset.swap(false, Ordering::AcqRel) {
+            self.start_afresh();
+            // Once more, as a reading may have come between the request and now.
+            self.shared.forget();
             self.shared.set_hearing(Hearing::Listening);
         }
         let began = Instant::now();
@@ -120,11 +129,7 @@ impl Listener {
         };
         if epoch != self.epoch {
             self.epoch = epoch;
-            self.columns.clear();
-            self.since_reading = 0;
-            if let Some(ear) = &mut self.ear {
-                ear.reset();
-            }
+            self.start_afresh();
         }
         let mut column = [0.0; BANDS];
         self.bank.apply(powers, &mut column);
@@ -138,7 +143,17 @@ impl Listener {
             ear.push_mel(column);
         }
         self.since_reading += 1;
+        self.since_entry += COLUMN_SECONDS;
         true
+    }
+
+    /// The next column is the first that is heard.
+    fn start_afresh(&mut self) {
+        self.columns.clear();
+        self.since_reading = 0;
+        if let Some(ear) = &mut self.ear {
+            ear.reset();
+        }
     }
 
     fn read_ear(&mut self) -> Result<(), GenreError> {
@@ -180,6 +195,10 @@ impl Listener {
             }
         }
         self.shared.set_hearing(hearing);
+        let mut history = self.shared.history();
+        history.advance(std::mem::take(&mut self.since_entry));
+        history.push(hearing, self.shared.probabilities());
+        drop(history);
         let genre = reading.likeliest();
         self.shared.picture().map = reading.map.map(|map| Evidence {
             genre,
@@ -228,5 +247,80 @@ impl Job for Listener {
 
     fn failed(&mut self, why: &str) {
         self.fail(format!("the genre network stopped unexpectedly: {why}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plugin::meter::history::SECONDS;
+    use crate::spectrum::Stft;
+    use rtrb::{Producer, RingBuffer};
+
+    const RATE: f32 = 22_050.0;
+
+    fn listener() -> (Listener, Producer<f32>, Arc<MeterShared>) {
+        let shared = Arc::new(MeterShared::default());
+        let params = Arc::new(MeterParams::new(shared.clone()));
+        let bins = Stft::new(RATE).bins();
+        let (producer, consumer) = RingBuffer::new(200 * (bins + 1));
+        (Listener::new(params, shared.clone(), consumer, bins, RATE), producer, shared)
+    }
+
+    /// So many seconds of a chord go by, as the audio thread passes them on.
+    fn hear(listener: &mut Listener, frames: &mut Producer<f32>, seconds: f32) {
+        let mut stft = Stft::new(RATE);
+        for n in 0..(RATE * seconds) as usize {
+            let time = n as f32 / RATE;
+            let tone = |hertz: f32| (std::f32::consts::TAU * hertz * time).sin();
+            let Some(power) = stft.push(0.2 * (tone(220.0) + tone(277.2) + tone(329.6))) else {
+                continue;
+            };
+            frames.push(0.0).unwrap();
+            power.iter().for_each(|&bin| frames.push(bin).unwrap());
+            listener.work(&AtomicBool::new(false));
+        }
+    }
+
+    #[test]
+    fn the_history_goes_on_while_no_window_is_open_and_from_one_activation_to_the_next() {
+        let (mut first, mut frames, shared) = listener();
+        hear(&mut first, &mut frames, 5.0);
+        let heard = shared.history().entries().len();
+        assert!(heard > 10, "{heard} readings in 5 s");
+        let now = shared.history().now();
+        assert!((4.0..5.0).contains(&now), "{now} s");
+        let params = Arc::new(MeterParams::new(shared.clone()));
+        let bins = Stft::new(RATE).bins();
+        let (mut frames, consumer) = RingBuffer::new(200 * (bins + 1));
+        let mut second = Listener::new(params, shared.clone(), consumer, bins, RATE);
+        hear(&mut second, &mut frames, 5.0);
+        let history = shared.history();
+        assert!(history.entries().len() > heard + 10);
+        assert!(history.now() > now + 4.0 && history.now() < SECONDS);
+        assert!(history.entries().any(|entry| entry.probabilities[0] > 0.0));
+    }
+
+    #[test]
+    fn a_reset_forgets_what_was_heard_and_listens_afresh() {
+        let (mut listener, mut frames, shared) = listener();
+        hear(&mut listener, &mut frames, 5.0);
+        assert!(shared.probabilities().iter().sum::<f32>() > 0.9);
+        shared.request_reset();
+        let nothing_is_left = || {
+            assert_eq!(shared.probabilities(), [0.0; GENRES]);
+            assert_eq!(shared.shown(), [0.0; GENRES]);
+            assert_eq!(shared.history().entries().len(), 0);
+            assert!(shared.picture().columns.is_empty() && shared.picture().map.is_none());
+        };
+        nothing_is_left();
+        listener.work(&AtomicBool::new(false));
+        nothing_is_left();
+        // Too little for a reading, so the seconds before the reset don't count.
+        hear(&mut listener, &mut frames, 2.0);
+        assert_eq!(shared.hearing(), Hearing::Listening);
+        assert_eq!(shared.probabilities(), [0.0; GENRES]);
+        hear(&mut listener, &mut frames, 3.0);
+        assert!(shared.probabilities().iter().sum::<f32>() > 0.9);
     }
 }

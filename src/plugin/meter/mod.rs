@@ -1,6 +1,7 @@
 //! Real-time: Earworm Meter as the host calls it.
 
 pub mod editor;
+pub mod history;
 mod listener;
 pub mod params;
 pub mod shared;

@@ -4,8 +4,8 @@
 //! Who may touch what:
 //!
 //! - Atomics: everybody. The audio thread writes `dropped_frames` and reads nothing else.
-//! - The two locked fields, [`picture`](MeterShared::picture) and [`fault`](MeterShared::fault): worker and
-//!   editor only. The audio thread never locks.
+//! - The locked fields, [`picture`](MeterShared::picture), [`history`](MeterShared::history) and
+//!   [`fault`](MeterShared::fault): worker and editor only. The audio thread never locks.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
@@ -14,6 +14,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use atomic_float::AtomicF32;
 use nice_plug::params::persist::PersistentField;
 use serde::{Deserialize, Serialize};
+
+use super::history::History;
 
 /// How many genres there are.
 pub const GENRES: usize = 12;
@@ -71,7 +73,10 @@ pub struct MeterShared {
     pub column_seconds: AtomicF32,
     /// Whether an editor wants the picture; without one the worker does not draw it.
     pub watched: AtomicBool,
+    /// Set by [`request_reset`](Self::request_reset); the worker takes it and clears it.
+    pub(super) reset: AtomicBool,
     picture: Mutex<Picture>,
+    history: Mutex<History>,
     fault: Mutex<Option<String>>,
 }
 
@@ -127,6 +132,35 @@ impl MeterShared {
     /// The mel columns and the map, locked against the worker: copy what is needed and let go.
     pub fn picture(&self) -> MutexGuard<'_, Picture> {
         self.picture.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The readings of the last five minutes, locked against the worker: copy what is needed and let go.
+    /// The worker keeps them, so that they go on while no window is open.
+    pub fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets all that was heard, and has the worker listen afresh. Returns at once; not for the audio
+    /// thread.
+    pub fn request_reset(&self) {
+        self.reset.store(true, Ordering::Release);
+        // A Meter that is not active has no worker, and what it heard goes all the same.
+        self.forget();
+    }
+
+    /// Takes back everything that was published about the past.
+    pub(super) fn forget(&self) {
+        for genre in 0..GENRES {
+            self.probabilities[genre].store(0.0, Ordering::Relaxed);
+            self.shown[genre].store(0.0, Ordering::Relaxed);
+        }
+        self.dropped_frames.store(0, Ordering::Relaxed);
+        self.history().clear();
+        let mut picture = self.picture();
+        picture.columns.clear();
+        picture.map = None;
+        drop(picture);
+        self.readings.fetch_add(1, Ordering::Release);
     }
 
     /// Why the worker failed, in one line; `None` while it works.

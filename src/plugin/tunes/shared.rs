@@ -24,7 +24,7 @@ use crate::plugin::handover::Mailbox;
 pub const NOWHERE: u32 = u32::MAX;
 
 /// How many earlier tunes are kept for the editor.
-pub const PAST: usize = 24;
+pub const PAST: usize = 50;
 
 /// The most tunes of a succession that a project keeps.
 pub const SUCCESSORS: usize = 64;

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use plotters::prelude::*;
 
+use super::super::history::{History, SECONDS};
 use super::super::shared::{GENRES, Hearing};
-use super::history::{History, SECONDS};
 use super::{genre_name, most_probable};
 use crate::plugin::theme::{self, Palette};
 

@@ -2,8 +2,8 @@
 
 use egui::{Align2, FontId, Mesh, Rect, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
+use super::super::history::{Entry, History, SECONDS};
 use super::super::shared::Hearing;
-use super::history::{Entry, History, SECONDS};
 use super::{genre_name, most_probable};
 use crate::plugin::theme::{self, Palette, SMALL};
 
