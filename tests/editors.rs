@@ -747,7 +747,7 @@ fn the_tune_is_saved_as_text_as_midi_and_as_audio() {
 #[test]
 fn the_last_five_minutes_are_saved_as_a_table_and_as_a_picture() {
     let folder = tempfile::tempdir().unwrap();
-    let mut meter = meter();
+    let meter = meter();
     five_minutes(&meter);
     let (mut harness, _) = open(DEFAULT, meter);
     harness.run();

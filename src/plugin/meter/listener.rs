@@ -124,7 +124,7 @@ impl Listener {
         for (value, taken) in self.frame.iter_mut().zip(chunk) {
             *value = taken;
         }
-        let Some((&epoch, powers)) = self.frame.split_first() else {
+        let Some(&epoch) = self.frame.first() else {
             return false;
         };
         if epoch != self.epoch {
@@ -132,7 +132,7 @@ impl Listener {
             self.start_afresh();
         }
         let mut column = [0.0; BANDS];
-        self.bank.apply(powers, &mut column);
+        self.bank.apply(&self.frame[1..], &mut column);
         let column = column.map(decibels);
         if self.columns.len() == COLUMNS {
             self.columns.pop_front();
