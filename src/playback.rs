@@ -363,14 +363,21 @@ impl Player {
         }
     }
 
-    /// Gives the player a tune that takes over at the next bar line, or at once if nothing plays. Comes
-    /// back if another one still waits for its bar line.
+    /// Gives the player a tune that takes over at the next bar line, or at once if nothing plays. One that still
+    /// waits for its bar line is put among those to be fetched and freed. Comes back where
+    /// [`can_offer`](Self::can_offer) says so.
     pub fn offer(&mut self, schedule: Box<Schedule>) -> Option<Box<Schedule>> {
-        if self.next.is_some() {
+        if !self.can_offer() {
             return Some(schedule);
         }
-        self.next = Some(schedule);
+        let older = self.next.replace(schedule);
+        self.retire(older);
         None
+    }
+
+    /// Whether [`offer`](Self::offer) has a place.
+    pub fn can_offer(&self) -> bool {
+        self.next.is_none() || self.has_room()
     }
 
     /// Puts a schedule that nobody wants among those to be fetched and freed. Comes back if there is no
@@ -523,11 +530,12 @@ impl Player {
             self.take_next(0.0);
             return;
         };
-        if self.tune.is_none() {
-            self.take_next(0.0);
-        }
         if starts {
+            // Nothing played, so a tune that waits has no bar line to wait for.
+            self.take_next(0.0);
             self.drive = Some(drive);
+        } else if self.tune.is_none() {
+            self.take_next(0.0);
         }
         match drive {
             Drive::Host => {

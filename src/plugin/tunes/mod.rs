@@ -55,6 +55,7 @@ struct Engine {
     triggered: bool,
     /// Ends of notes that the host has yet to hear of.
     unsent: Vec<Event>,
+    overrun: Overrun,
     /// Quarter notes since activation, by which played notes are dated: a host's own beats may jump.
     beats: f64,
 }
@@ -159,8 +160,29 @@ fn note(timing: u32, event: Event) -> PluginNoteEvent<Tunes> {
     }
 }
 
-/// The host's transport at sample `at` of the block.
-fn clock(transport: &Transport, at: u32, sample_rate: f32) -> Clock {
+/// A loop's end within a host's block. The framework hands a block over in pieces where a parameter changes, and
+/// counts the later pieces' beats on past the loop's end.
+#[derive(Clone, Copy, Default)]
+struct Overrun {
+    /// The framework's beats at the end of the last piece.
+    end: f64,
+    /// From there to where the song really is.
+    shift: f64,
+}
+
+impl Overrun {
+    /// What to add to the framework's beats in a piece that starts at `beats`; a piece that goes straight on from
+    /// the last has the same overrun. `sample` is the length of a sample in beats.
+    fn shift(&self, beats: Option<f64>, sample: f64) -> f64 {
+        match beats {
+            Some(beats) if (beats - self.end).abs() < sample / 2.0 => self.shift,
+            _ => 0.0,
+        }
+    }
+}
+
+/// The host's transport at sample `at` of the piece, `shift` beats from where the framework has it.
+fn clock(transport: &Transport, at: u32, sample_rate: f32, shift: f64) -> Clock {
     let tempo = transport.tempo;
     let gone = tempo.map_or(0.0, |tempo| f64::from(at) / f64::from(sample_rate) * tempo / 60.0);
     let gone = if transport.playing { gone } else { 0.0 };
@@ -170,7 +192,7 @@ fn clock(transport: &Transport, at: u32, sample_rate: f32) -> Clock {
             .map(|start| (start, 4.0 * f64::from(numerator) / f64::from(denominator))),
         _ => None,
     };
-    let start = transport.pos_beats();
+    let start = transport.pos_beats().map(|beats| beats + shift);
     let mut clock = Clock {
         playing: transport.playing,
         beats: start.map(|beats| beats + gone),
@@ -197,10 +219,10 @@ impl Engine {
             // Nothing lay there, and only this thread puts anything there.
             drop(shared.outgoing.put(used));
         }
-        if !self.player.has_next()
+        if self.player.can_offer()
             && let Some(tune) = shared.incoming.take()
         {
-            // Comes back only if one was waiting, and none was.
+            // Comes back only if there is no place, and there is.
             drop(self.player.offer(tune));
         }
         if !self.player.has_successor()
@@ -320,6 +342,7 @@ impl Plugin for Tunes {
             played: producer,
             triggered: self.params.generate.value(),
             unsent,
+            overrun: Overrun::default(),
             beats: 0.0,
         };
         self.shared.barren.store(false, Ordering::Release);
@@ -384,6 +407,7 @@ impl Plugin for Tunes {
         let per_sample = tempo.unwrap_or(engine.player.tempo()) / 60.0 / f64::from(rate);
         let since = engine.beats;
         let beats_at = |at: u32| since + f64::from(at) * per_sample;
+        let shift = engine.overrun.shift(context.transport().pos_beats(), per_sample);
         let mut done = 0;
         let mut stage = Stage {
             context,
@@ -414,7 +438,7 @@ impl Plugin for Tunes {
                 None => frames,
             };
             if until > done {
-                let clock = clock(stage.context.transport(), done, rate);
+                let clock = clock(stage.context.transport(), done, rate, shift);
                 let out = &mut |at, event| stage.say(at, event);
                 if bypassed {
                     engine.player.stop(done, out);
@@ -447,6 +471,10 @@ impl Plugin for Tunes {
         }
         stage.render_until(frames as usize);
         engine.beats = beats_at(frames);
+        let beats = context.transport().pos_beats().unwrap_or(0.0);
+        let end = beats + if context.transport().playing { beats_at(frames) - since } else { 0.0 };
+        let there = clock(context.transport(), frames, rate, shift).beats.unwrap_or(end);
+        engine.overrun = Overrun { end, shift: there - end };
         engine.publish(&self.shared);
         ProcessStatus::KeepAlive
     }
