@@ -103,6 +103,51 @@ fn quavers_written_without_spaces_are_beamed_by_the_beat() {
 }
 
 #[test]
+fn a_length_that_no_single_note_has_is_written_as_tied_notes() {
+    let count = |text: &str| {
+        let score = score(text, 80.0);
+        let items = || score.systems.iter().flat_map(|system| &system.items);
+        let ties = items().filter(|item| matches!(item.ink, Ink::Curve { .. })).count();
+        (notes(&score), ties)
+    };
+    assert_eq!(count("X:1\nM:5/8\nL:1/8\nK:C\nA5|\n"), (2, 1));
+    assert_eq!(count("X:1\nM:9/8\nL:1/8\nK:C\nA9|\n"), (2, 1));
+    assert_eq!(count("X:1\nM:3/4\nL:1/8\nK:C\nA6|\n"), (1, 0));
+    assert_eq!(count("X:1\nM:4/4\nL:1/8\nK:C\n[CEG]5 A3|\n"), (3, 3));
+    // A syllable belongs to the whole of it.
+    let sung = score("X:1\nM:5/8\nL:1/8\nK:C\nA5|B5|\nw: one two\n", 80.0);
+    let words = sung.systems[0].items.iter().filter_map(|item| match &item.ink {
+        Ink::Text { text, .. } => Some(text.as_str()),
+        _ => None,
+    });
+    assert_eq!(words.collect::<Vec<_>>(), ["one", "two"]);
+}
+
+#[test]
+fn the_hyphen_of_a_divided_word_stands_between_its_syllables() {
+    let text = "X:1\nM:4/4\nL:1/8\nK:C\nABcd efga|\nw: lit-tle words to sing and hear-ing\n";
+    for width in [40.0, 60.0, 120.0] {
+        let score = score(text, width);
+        let texts: Vec<([f32; 4], &str)> = score.systems[0]
+            .items
+            .iter()
+            .filter_map(|item| match &item.ink {
+                Ink::Text { text, .. } => Some((item.ink.bounds(), text.as_str())),
+                _ => None,
+            })
+            .collect();
+        let at = texts.iter().position(|(_, text)| *text == "-").unwrap();
+        let (before, hyphen, after) = (texts[at - 1].0, texts[at].0, texts[at + 1].0);
+        let middle = (hyphen[0] + hyphen[2]) / 2.0;
+        assert!(before[2] < middle && middle < after[0], "{width}: {texts:?}");
+        let words: Vec<_> = texts.iter().filter(|(_, text)| *text != "-").collect();
+        for pair in words.windows(2) {
+            assert!(pair[0].0[2] < pair[1].0[0], "{width}: {pair:?}");
+        }
+    }
+}
+
+#[test]
 fn whatever_is_typed_can_be_drawn() {
     let odd = [
         "X:1\nK:C\n",

@@ -89,6 +89,8 @@ pub(super) struct Notes {
     pub heads: Vec<Head>,
     /// Which beam it is under.
     pub beam: Option<usize>,
+    /// It only lengthens the note before it.
+    pub continues: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -138,6 +140,40 @@ impl Value {
             dots = next;
         }
         Self { power, dots }
+    }
+
+    /// How long it lasts, in whole notes.
+    fn length(self) -> Length {
+        let dotted = Length::new((1 << (self.dots + 1)) - 1, 1 << self.dots);
+        match self.power {
+            power if power < 0 => dotted * Length::new(2, 1),
+            power => dotted * Length::new(1, 1 << power),
+        }
+    }
+
+    /// Any length as values that are tied together, with the length of each: most are one value, five quavers are
+    /// two.
+    fn tied(length: Length) -> Vec<(Self, Length)> {
+        /// More than this no player reads as one note.
+        const MOST: usize = 3;
+        let mut pieces = Vec::new();
+        let mut rest = length;
+        while pieces.len() < MOST {
+            // Nine units are three beats of three, as in 9/8.
+            let piece = match rest.numerator() {
+                9 => Self::of(Length::new(6, rest.denominator())),
+                _ => Self::of(rest),
+            };
+            let long = piece.length();
+            let left = rest.saturating_sub(long);
+            if left.is_zero() || left.denominator() > 128 || pieces.len() + 1 == MOST {
+                pieces.push((piece, rest));
+                break;
+            }
+            pieces.push((piece, long));
+            rest = left;
+        }
+        pieces
     }
 
     /// Flags or beams.
@@ -205,6 +241,14 @@ impl ClefSign {
 }
 
 /// Steps above middle C of a note as ABC writes it: `C,`, `d'`.
+/// The share of a duration that a part of its written value takes.
+fn share(duration: Length, part: Length, value: Length) -> Length {
+    match part == value {
+        true => duration,
+        false => duration * part / value,
+    }
+}
+
 fn written_step(text: &str) -> Option<i16> {
     let letter = text.chars().next()?;
     let step = Step::from_letter(letter)? as i16;
@@ -391,13 +435,18 @@ impl Reader {
             }
             ElementKind::Rest(rest) => {
                 self.close_beam();
-                let kind = match rest.invisible {
-                    true => EventKind::Spacer,
-                    false => EventKind::Rest(Value::of(rest.value)),
-                };
                 self.count_tuplet();
-                self.push(kind, span, attached);
-                self.advance(rest.duration);
+                if rest.invisible {
+                    self.push(EventKind::Spacer, span, attached);
+                    self.advance(rest.duration);
+                    return;
+                }
+                let mut attached = Some(attached);
+                for (value, part) in Value::tied(rest.value) {
+                    let attached = attached.take().unwrap_or_default();
+                    self.push(EventKind::Rest(value), span.clone(), attached);
+                    self.advance(share(rest.duration, part, rest.value));
+                }
             }
             ElementKind::BarsRest { bars, invisible } => {
                 self.close_beam();
@@ -521,10 +570,36 @@ impl Reader {
         self.push(kind, span, Attached::default());
     }
 
+    /// A note or chord; one that no single value stands for becomes several, tied.
     fn notes(
         &mut self,
         heads: Vec<Head>,
         value: Length,
+        duration: Length,
+        span: Range<usize>,
+        attached: Attached,
+    ) {
+        let pieces = Value::tied(value);
+        let last = pieces.len() - 1;
+        let mut attached = Some(attached);
+        for (index, (piece, part)) in pieces.into_iter().enumerate() {
+            let heads = heads
+                .iter()
+                .map(|head| Head {
+                    tied: head.tied || index < last,
+                    accidental: head.accidental.filter(|_| index == 0),
+                    ..*head
+                })
+                .collect();
+            let notes = Notes { value: piece, heads, beam: None, continues: index > 0 };
+            let duration = share(duration, part, value);
+            self.push_notes(notes, duration, span.clone(), attached.take().unwrap_or_default());
+        }
+    }
+
+    fn push_notes(
+        &mut self,
+        notes: Notes,
         duration: Length,
         span: Range<usize>,
         attached: Attached,
@@ -534,7 +609,7 @@ impl Reader {
             self.verse = 0;
         }
         let place = self.place();
-        let value = Value::of(value);
+        let Notes { value, heads, .. } = &notes;
         if self.by_metre && self.starts_beat() {
             self.close_beam();
         }
@@ -556,9 +631,11 @@ impl Reader {
         for _ in 0..std::mem::take(&mut self.slur_waits) {
             self.slurs.push(Some(place));
         }
-        self.count_tuplet();
+        if !notes.continues {
+            self.count_tuplet();
+        }
         let grouped = value.flags() > 0;
-        self.push(EventKind::Notes(Notes { value, heads, beam: None }), span, attached);
+        self.push(EventKind::Notes(notes), span, attached);
         if grouped {
             self.beam.push(place);
         }
@@ -700,7 +777,7 @@ impl Reader {
                 if (number, index) < from {
                     continue;
                 }
-                if !matches!(event.kind, EventKind::Notes(_)) {
+                if !matches!(&event.kind, EventKind::Notes(notes) if !notes.continues) {
                     continue;
                 }
                 let Some(syllable) = syllables.next() else {

@@ -79,6 +79,8 @@ struct Column {
     natural: f32,
     /// Room that texts above need to the right of x, before the next text.
     text: f32,
+    /// Half the width of the widest syllable, which stands under the middle of its note.
+    syllable: f32,
 }
 
 #[derive(Debug)]
@@ -111,9 +113,13 @@ impl MeasureRoom {
         match self.columns.get(index + 1) {
             Some(next) => {
                 let clear = column.right + next.left + 0.45;
-                (column.natural * stretch).max(clear).max(column.text)
+                let words = column.syllable + next.syllable + 0.5;
+                (column.natural * stretch).max(clear).max(column.text).max(words)
             }
-            None => (column.natural * stretch).max(column.right + 0.9).max(column.text),
+            None => (column.natural * stretch)
+                .max(column.right + 0.9)
+                .max(column.text)
+                .max(column.syllable + 1.0),
         }
     }
 }
@@ -317,7 +323,12 @@ pub(super) fn metre_glyphs(metre: &Metre) -> (Vec<Glyph>, Vec<Glyph>) {
 
 /// The width of a row of glyphs.
 pub(super) fn row_width(glyphs: &[Glyph]) -> f32 {
-    glyphs.iter().map(|glyph| glyph.advance).sum()
+    glyphs.iter().map(|&glyph| glyph.advance * figure_size(glyph)).sum()
+}
+
+/// The size of a glyph in a time signature: at its own, a plus would touch the figure below.
+pub(super) fn figure_size(glyph: Glyph) -> f32 {
+    if glyph.code == smufl::TIME_SIG_PLUS.code { 0.6 } else { 1.0 }
 }
 
 /// The room that a bar line takes, from the end of one measure to the start of the next.
@@ -444,9 +455,10 @@ fn room(parts: &[Part], index: usize) -> MeasureRoom {
             let lyric = event
                 .lyrics
                 .iter()
-                .map(|syllable| text_width(syllable, TEXT_SIZE) + 0.4)
+                .map(|syllable| text_width(syllable, TEXT_SIZE))
                 .fold(0.0, f32::max);
-            column.text = column.text.max(chord * 0.55).max(lyric);
+            column.text = column.text.max(chord * 0.55);
+            column.syllable = column.syllable.max(lyric * 0.53);
         }
     }
     let duration = measures.iter().map(|measure| measure.duration).max().unwrap_or(Length::ZERO);

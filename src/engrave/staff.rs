@@ -219,8 +219,9 @@ impl Staff<'_> {
         for (row, y) in rows {
             let mut x = x + (width - space::row_width(&row)) / 2.0;
             for glyph in row {
-                self.glyph(glyph, [x, y], 1.0, span, Role::Frame);
-                x += glyph.advance;
+                let size = space::figure_size(glyph);
+                self.glyph(glyph, [x, y], size, span, Role::Frame);
+                x += glyph.advance * size;
             }
         }
         width
@@ -578,9 +579,15 @@ impl Staff<'_> {
             }
         }
         if let Some(stem) = stem {
+            // Under a beam it ends inside it, so that no corner looks out at the other side.
+            let inside = match (notes.beam, stem.up) {
+                (None, _) => 0.0,
+                (Some(_), true) => BEAM / 2.0,
+                (Some(_), false) => -BEAM / 2.0,
+            };
             self.items.push(rule(
                 [stem.x, stem.from],
-                [stem.x, stem.to],
+                [stem.x, stem.to + inside],
                 STEM,
                 span.clone(),
                 Role::Music,
@@ -1159,23 +1166,37 @@ impl Staff<'_> {
             }
             below += 0.7;
         }
-        if lyrics > 0 {
-            for &(_, measure, span) in all {
-                for event in &measure.events {
+        for verse in 0..lyrics {
+            let y = below + TEXT_SIZE * (0.9 + verse as f32 * 1.15);
+            self.verse(all, verse, y);
+        }
+    }
+
+    /// The syllables of a verse; the hyphen of a divided word stands midway to the next.
+    fn verse(&mut self, all: &[(usize, &Measure, &MeasureSpan)], verse: usize, y: f32) {
+        let mut syllables: Vec<(f32, &str, &Range<usize>)> = Vec::new();
+        for &(_, measure, span) in all {
+            for event in &measure.events {
+                if let Some(syllable) = event.lyrics.get(verse).filter(|text| !text.is_empty()) {
                     let x = span.x(event) + smufl::NOTEHEAD_BLACK.advance / 2.0;
-                    for (verse, syllable) in event.lyrics.iter().enumerate() {
-                        let y = below + TEXT_SIZE * (0.9 + verse as f32 * 1.15);
-                        self.text(
-                            syllable,
-                            [x, y],
-                            TEXT_SIZE,
-                            Anchor::Middle,
-                            false,
-                            &event.span,
-                            Role::Text,
-                        );
-                    }
+                    syllables.push((x, syllable, &event.span));
                 }
+            }
+        }
+        for (index, &(x, syllable, span)) in syllables.iter().enumerate() {
+            let text = syllable.strip_suffix('-').unwrap_or(syllable);
+            let mut say = |text: &str, x: f32| {
+                self.text(text, [x, y], TEXT_SIZE, Anchor::Middle, false, span, Role::Text);
+            };
+            say(text, x);
+            if text.len() < syllable.len() {
+                let half = |text: &str| super::text_width(text, TEXT_SIZE) / 2.0;
+                let right = x + half(text);
+                let left = match syllables.get(index + 1) {
+                    Some((x, next, _)) => x - half(next.trim_end_matches('-')),
+                    None => right + TEXT_SIZE,
+                };
+                say("-", (right + left) / 2.0);
             }
         }
     }
