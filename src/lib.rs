@@ -5,6 +5,7 @@
 
 pub mod abc;
 pub mod audio;
+pub mod chart;
 pub mod cli;
 pub mod engrave;
 pub mod genre;
@@ -15,3 +16,4 @@ pub mod plugin;
 pub mod spectrum;
 pub mod tunes;
 pub mod voice;
+pub mod weights;

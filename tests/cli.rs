@@ -160,6 +160,28 @@ fn an_impossible_wish_for_a_tune_is_refused_before_anything_is_written() {
 }
 
 #[test]
+fn weights_from_a_file_are_used_and_those_that_do_not_fit_are_refused() {
+    let room = Room::new();
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    let (genre, tunes) = (models.join("genre.safetensors"), models.join("tunes.safetensors"));
+    let (genre, tunes) = (genre.to_str().unwrap(), tunes.to_str().unwrap());
+    let seed = ["generate", "--seed", "5", "--bars", "8"];
+    let built_in = done(&room.earworm(&seed));
+    assert_eq!(done(&room.earworm(&[&seed[..], &["--weights", tunes]].concat())), built_in);
+    let told = refused(&room.earworm(&[&seed[..], &["--weights", genre]].concat()));
+    assert!(told.contains("the weights of the genre network"), "{told}");
+    room.with("cut.safetensors", &std::fs::read(tunes).unwrap()[..1000]);
+    for path in ["cut.safetensors", "absent.safetensors"] {
+        let told = refused(&room.earworm(&[&seed[..], &["--weights", path]].concat()));
+        assert!(told.contains(path), "{told}");
+        let told = refused(&room.earworm(&["classify", "song.wav", "--weights", path]));
+        assert!(told.contains(path), "{told}");
+    }
+    let told = refused(&room.earworm(&["classify", "song.wav", "--weights", tunes]));
+    assert!(told.contains("the weights of the tune network"), "{told}");
+}
+
+#[test]
 fn the_same_seed_and_flags_give_the_same_bytes_in_every_format() {
     let room = Room::new();
     let flags =

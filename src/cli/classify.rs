@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::{Outcome, Progress, Refusal, for_each, print};
 use crate::audio::{DecodeError, decode};
 use crate::genre::{GENRES, Heard, Hearing, Network, State};
+use crate::weights;
 
 mod plot;
 
@@ -26,14 +27,25 @@ pub(crate) struct Options {
     /// name of each goes into its picture's
     #[arg(long, value_name = "PNG")]
     plot: Option<PathBuf>,
+    /// Weights of a genre network, as `cargo xtask train genre` writes them; none: the built-in ones
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
 }
 
 /// Names the genre of each file.
 pub(crate) fn run(options: Options) -> Outcome {
-    let network = match Network::embedded() {
+    let network = match &options.weights {
+        Some(path) => {
+            weights::genre(path).map_err(|error| Refusal::new(path.display(), &error, error.hint()))
+        }
+        None => Network::embedded().map_err(|error| {
+            Refusal::new("classify", error, "this build is broken, build it again")
+        }),
+    };
+    let network = match network {
         Ok(network) => network,
-        Err(error) => {
-            Refusal::new("classify", error, "this build is broken, build it again").report();
+        Err(refusal) => {
+            refusal.report();
             return Outcome::Refused;
         }
     };

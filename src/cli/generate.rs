@@ -8,6 +8,7 @@ use super::tune_file::{Format, write_abc, write_performance};
 use super::{Outcome, Progress, Refusal, for_each, print};
 use crate::abc::{self, Key, Metre, PerformOptions};
 use crate::tunes::{BARS, ComposeError, Composer, Composition, Request, Style};
+use crate::weights;
 
 /// What `earworm generate` is told.
 #[derive(clap::Args)]
@@ -42,6 +43,9 @@ pub(crate) struct Options {
     /// Writes none, as is usual
     #[arg(long)]
     no_chords: bool,
+    /// Weights of a tune network, as `cargo xtask train tunes` writes them; none: the built-in ones
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
 }
 
 /// Writes a tune.
@@ -122,8 +126,13 @@ fn compose(options: &Options) -> Result<Composition, Refusal> {
         chords: options.chords,
         phrase: None,
     };
-    let composer = Composer::embedded()
-        .map_err(|error| Refusal::new("generate", error, "this build is broken, build it again"))?;
+    let composer = match &options.weights {
+        Some(path) => weights::tunes(path)
+            .map_err(|error| Refusal::new(path.display(), &error, error.hint()))?,
+        None => Composer::embedded().map_err(|error| {
+            Refusal::new("generate", error, "this build is broken, build it again")
+        })?,
+    };
     // The dance's bars differ in length; a bar line in the text is the sign of one done.
     let mut progress = Progress::new(Some(u64::from(options.bars)), "writing a tune");
     composer

@@ -162,11 +162,15 @@ impl Weights {
             if tensor.dtype() != Dtype::F32 {
                 return Err(WeightsError(format!("{name} is not of 32-bit floats")));
             }
-            Ok(tensor
+            let values: Vec<f32> = tensor
                 .data()
                 .chunks_exact(4)
                 .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-                .collect())
+                .collect();
+            match values.iter().all(|value| value.is_finite()) {
+                true => Ok(values),
+                false => Err(WeightsError(format!("{name} holds what is no number"))),
+            }
         };
         let stretches = file.tensor(STRETCHES)?;
         let stretches = stretches

@@ -1,12 +1,11 @@
 //! Interface: a training run as pictures: the loss and the figures over time, and who is taken for whom.
 
 use std::path::Path;
-use std::sync::Once;
 
 use anyhow::anyhow;
+use earworm::chart;
 use earworm::genre::GENRES;
 use plotters::prelude::*;
-use plotters::style::register_font;
 use serde::{Deserialize, Serialize};
 
 use crate::genre_scores::Scores;
@@ -22,18 +21,9 @@ pub struct Epoch {
     pub accuracies: Vec<f32>,
 }
 
-/// Plotters draws with a font that comes with the program, so that no system needs to have one.
-fn font() {
-    static FONT: Once = Once::new();
-    FONT.call_once(|| {
-        // A broken font would only leave the labels out.
-        let _ = register_font("sans-serif", FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT);
-    });
-}
-
 /// Loss (left axis) and figures in percent (right axis) over steps.
 pub fn draw_curves(path: &Path, history: &[Epoch], names: &[&str]) -> anyhow::Result<()> {
-    font();
+    chart::register_face();
     let failed =
         |error: &dyn std::fmt::Display| anyhow!("{} can't be drawn: {error}", path.display());
     let last = history.last().map_or(1, |epoch| epoch.step).max(1);
@@ -79,7 +69,7 @@ pub fn draw_curves(path: &Path, history: &[Epoch], names: &[&str]) -> anyhow::Re
 
 /// The confusion matrix of `scores`: genres down, names given across.
 pub fn draw_confusion(path: &Path, scores: &Scores, title: &str) -> anyhow::Result<()> {
-    font();
+    chart::register_face();
     let failed =
         |error: &dyn std::fmt::Display| anyhow!("{} can't be drawn: {error}", path.display());
     let confusion = scores.confusion();

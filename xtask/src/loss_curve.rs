@@ -2,15 +2,13 @@
 
 use std::path::Path;
 
-use anyhow::anyhow;
+use earworm::chart;
 use plotters::prelude::*;
-use plotters::style::{FontStyle, register_font};
 
 /// Draws (update, training, validation) points to a PNG.
 pub fn draw(path: &Path, unit: &str, curve: &[(usize, f64, f64)]) -> anyhow::Result<()> {
     let Some(last) = curve.last() else { return Ok(()) };
-    register_font("sans-serif", FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT)
-        .map_err(|_| anyhow!("the loss curve's font can't be read"))?;
+    chart::register_face();
     let values = || curve.iter().flat_map(|point| [point.1, point.2]);
     let low = values().fold(f64::INFINITY, f64::min) * 0.98;
     let high = values().fold(0.0, f64::max) * 1.02;

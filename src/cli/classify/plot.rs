@@ -3,12 +3,11 @@
 use std::fmt::Display;
 use std::io::Write;
 use std::path::Path;
-use std::sync::Once;
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
-use plotters::style::register_font;
 
+use crate::chart;
 use crate::cli::{Refusal, write_whole};
 use crate::genre::{ActivationMap, GENRES, Heard, Picture};
 use crate::spectrum::{BANDS, COLUMN_SECONDS, band_centre};
@@ -39,12 +38,7 @@ pub(super) fn write(png: &Path, file: &Path, heard: &Heard) -> Result<(), Refusa
 type DrawResult = Result<(), Box<dyn std::error::Error>>;
 
 fn draw(png: &Path, file: &Path, heard: &Heard, picture: &Picture) -> DrawResult {
-    static FONT: Once = Once::new();
-    FONT.call_once(|| {
-        // Comes with the program, so that no system needs to have one; a broken one would only
-        // leave the words out.
-        let _ = register_font("sans-serif", FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT);
-    });
+    chart::register_face();
     let root = BitMapBackend::new(png, SIZE).into_drawing_area();
     root.fill(&WHITE)?;
     let name = file.file_name().unwrap_or_default().to_string_lossy();
