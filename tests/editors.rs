@@ -11,13 +11,14 @@ use earworm::plugin::meter::shared::{BANDS, Evidence, Hearing, MeterShared};
 use earworm::plugin::theme;
 use earworm::plugin::tunes::editor::{Side, TunesEditor, View as Sheet, show as show_tunes};
 use earworm::plugin::tunes::params::TunesParams;
-use earworm::plugin::tunes::shared::{NOWHERE, Origin, TunesShared};
+use earworm::plugin::tunes::shared::{NOWHERE, Origin, TunesShared, Writing};
 use egui::accesskit::Role;
 use egui::{Event, Key, Modifiers, PointerButton, Theme};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use nice_plug::context::PluginApi;
 use nice_plug::context::gui::{GuiContext, GuiContextInner};
+use nice_plug::params::Params as _;
 use nice_plug::params::internals::ParamPtr;
 use nice_plug::plugin::PluginState;
 use raster::{Picture, Textures};
@@ -227,46 +228,75 @@ fn evidence(meter: &Meter) {
         Some(Evidence { genre: 9, bands, columns, strength, seconds: 15.0 });
 }
 
+const THEMES: [(&str, Theme); 2] = [("dark", Theme::Dark), ("light", Theme::Light)];
+
 #[test]
 fn the_meter_looks_as_it_should_in_every_state() {
     type State = (&'static str, Hearing, [f32; 12]);
-    let states: [State; 5] = [
+    let states: [State; 8] = [
         ("listening", Hearing::Listening, [0.0; 12]),
         ("silence", Hearing::Silence, [0.0; 12]),
         ("unsure", Hearing::Unsure, mostly(2, 0.3)),
         ("heard", Hearing::Heard, mostly(9, 0.83)),
         ("failed", Hearing::Failed, [0.0; 12]),
+        ("asleep", Hearing::Asleep, mostly(9, 0.83)),
+        ("frozen", Hearing::Heard, mostly(9, 0.83)),
+        ("map", Hearing::Heard, mostly(9, 0.83)),
     ];
-    for theme in [Theme::Dark, Theme::Light] {
+    for (theme_name, theme) in THEMES {
         for (state, hearing, probabilities) in states {
-            let meter = meter();
-            if hearing == Hearing::Heard {
-                five_minutes(&meter);
+            let mut meter = meter();
+            if matches!(hearing, Hearing::Heard | Hearing::Asleep) {
+                five_minutes(&mut meter);
             }
-            hear(&meter.shared, 10.0, hearing, probabilities);
-            if hearing == Hearing::Failed {
-                let why = "the genre network's weights can't be read: header too large";
-                meter.shared.set_fault(Some(why.to_owned()));
+            match hearing {
+                Hearing::Asleep => meter.shared.set_hearing(hearing),
+                _ => hear(&meter.shared, 10.0, hearing, probabilities),
+            }
+            match state {
+                "silence" => {
+                    for column in &mut meter.shared.picture().columns {
+                        *column = [0.0; BANDS];
+                    }
+                }
+                "failed" => {
+                    let why = "the genre network's weights can't be read: header too large";
+                    meter.shared.set_fault(Some(why.to_owned()));
+                    *meter.shared.picture() = Default::default();
+                }
+                "map" => {
+                    evidence(&meter);
+                    meter.editor.evidence = true;
+                    meter.editor.sorted = true;
+                }
+                _ => {}
             }
             let (mut harness, textures) = open(View { theme, ..DEFAULT }, meter);
             harness.run();
+            if state == "frozen" {
+                harness.key_press(Key::F);
+                harness.run();
+                hear(&harness.state().shared, 5.0, Hearing::Silence, [0.0; 12]);
+                harness.run();
+            }
             let picture = textures.paint(&harness.ctx, harness.output());
-            let theme = if theme == Theme::Dark { "dark" } else { "light" };
-            snapshot(&format!("meter-{state}-{theme}"), &picture);
+            snapshot(&format!("meter-{state}-{theme_name}"), &picture);
         }
     }
 }
 
 #[test]
-fn the_meter_fits_its_smallest_window_a_large_one_and_twice_the_scale() {
+fn the_meter_fits_its_smallest_window_a_large_one_and_every_scale() {
     let views = [
         ("480x320", [480.0, 320.0], 1.0),
+        ("480x320-300", [480.0, 320.0], 3.0),
         ("1200x800", [1200.0, 800.0], 1.0),
         ("720x440-200", [720.0, 440.0], 2.0),
+        ("720x440-150", [720.0, 440.0], 1.5),
     ];
     for (name, size, scale) in views {
         let mut meter = meter();
-        five_minutes(&meter);
+        five_minutes(&mut meter);
         evidence(&meter);
         meter.editor.evidence = true;
         meter.editor.sorted = true;
@@ -274,6 +304,23 @@ fn the_meter_fits_its_smallest_window_a_large_one_and_twice_the_scale() {
         let (mut harness, textures) = open(view, meter);
         harness.run();
         snapshot(&format!("meter-{name}"), &textures.paint(&harness.ctx, harness.output()));
+    }
+}
+
+#[test]
+fn the_ribbon_tells_what_was_heard_under_the_pointer() {
+    for (name, theme) in THEMES {
+        let mut meter = meter();
+        five_minutes(&mut meter);
+        let (mut harness, textures) = open(View { theme, ..DEFAULT }, meter);
+        harness.run();
+        let ribbon = harness.get_by_label_contains("The last five minutes").rect();
+        harness.hover_at(ribbon.min + egui::vec2(ribbon.width() * 0.3, 20.0));
+        harness.run();
+        harness.run_steps(30);
+        assert!(harness.query_by_label_contains("min ago").is_some());
+        assert!(harness.query_by_label_contains("Jazz ").is_some());
+        snapshot(&format!("meter-hover-{name}"), &textures.paint(&harness.ctx, harness.output()));
     }
 }
 
@@ -373,28 +420,98 @@ fn ten_kinds_of_tune_are_engraved_as_they_were() {
     }
 }
 
+/// A tune with what the reader finds wrong in it.
+const FAULTY: &str = "X:1\nT:With Faults\nM:4/4\nL:1/8\nK:G\nGABc d2e2|fg#a b2 ag|f2 d2 (3def g2|\n[GB d2]e2 ]f2 g4|]\n";
+
+/// As if the network were in the middle of a tune.
+const HALF_WRITTEN: &str = "X:1\nT:Reel 4711\nR:reel\nM:4/4\nL:1/8\nK:D\n|:A2FA DAFA|B2GB dBGB|A2FA DAFd|edce d2 de|\nf2df afdf|g2bg e";
+
 #[test]
-fn the_tunes_window_looks_as_it_should() {
-    type Setting = (&'static str, [f32; 2], f32, Theme, Sheet, Side);
-    let settings: [Setting; 6] = [
-        ("dark", [900.0, 560.0], 1.0, Theme::Dark, Sheet::Score, Side::Text),
-        ("light", [900.0, 560.0], 1.0, Theme::Light, Sheet::Score, Side::Past),
-        ("roll", [900.0, 560.0], 1.0, Theme::Dark, Sheet::Roll, Side::Text),
-        ("480x320", [480.0, 320.0], 1.0, Theme::Dark, Sheet::Score, Side::Hidden),
-        ("1200x800", [1200.0, 800.0], 1.0, Theme::Light, Sheet::Score, Side::Text),
-        ("900x560-200", [900.0, 560.0], 2.0, Theme::Dark, Sheet::Score, Side::Text),
+fn the_tunes_window_looks_as_it_should_in_every_state() {
+    type State = (&'static str, &'static str, Sheet, Side);
+    let states: [State; 5] = [
+        ("playing", ENGRAVED[0].1, Sheet::Score, Side::Text),
+        ("roll", ENGRAVED[2].1, Sheet::Roll, Side::Text),
+        ("errors", FAULTY, Sheet::Score, Side::Text),
+        ("writing", ENGRAVED[0].1, Sheet::Score, Side::Text),
+        ("past", ENGRAVED[0].1, Sheet::Score, Side::Past),
     ];
-    for (name, size, scale, theme, sheet, side) in settings {
+    for (theme_name, theme) in THEMES {
+        for (state, abc, sheet, side) in states {
+            let mut tunes = tunes(abc);
+            tunes.editor.view = sheet;
+            tunes.editor.side = side;
+            match state {
+                "playing" | "roll" => {
+                    tunes.shared.playing.store(true, Ordering::Relaxed);
+                    tunes.shared.position.store(480 * 4, Ordering::Relaxed);
+                    tunes.shared.tempo.store(174.0, Ordering::Relaxed);
+                }
+                "writing" => {
+                    let text = HALF_WRITTEN.to_owned();
+                    tunes.shared.set_writing(Some(Writing { text, seed: 4711 }));
+                }
+                "past" => {
+                    for (seed, (_, abc)) in ENGRAVED.iter().enumerate().skip(1) {
+                        let seed = 100 + 37 * seed as u64;
+                        let origin = Origin::Composed { seed, continued: seed % 2 == 0 };
+                        let tune = tunes.shared.set_tune(abc, origin).unwrap();
+                        if seed % 3 == 0 {
+                            tunes.shared.star(tune.number);
+                        }
+                    }
+                }
+                _ => {}
+            }
+            let view = View { size: [900.0, 560.0], scale: 1.0, theme };
+            let (mut harness, textures) = open_tunes(view, tunes);
+            // The wheel of a tune being written turns for ever.
+            harness.run_steps(4);
+            let picture = textures.paint(&harness.ctx, harness.output());
+            snapshot(&format!("tunes-{state}-{theme_name}"), &picture);
+        }
+    }
+}
+
+#[test]
+fn the_tunes_window_fits_its_smallest_size_a_large_one_and_every_scale() {
+    let views = [
+        ("480x320", [480.0, 320.0], 1.0, Side::Hidden),
+        ("480x320-text", [480.0, 320.0], 1.0, Side::Text),
+        ("480x320-300", [480.0, 320.0], 3.0, Side::Hidden),
+        ("1200x800", [1200.0, 800.0], 1.0, Side::Text),
+        ("900x560-200", [900.0, 560.0], 2.0, Side::Text),
+        ("900x560-150", [900.0, 560.0], 1.5, Side::Past),
+    ];
+    for (name, size, scale, side) in views {
         let mut tunes = tunes(ENGRAVED[0].1);
-        tunes.editor.view = sheet;
         tunes.editor.side = side;
-        tunes.shared.playing.store(true, Ordering::Relaxed);
-        tunes.shared.position.store(480 * 4, Ordering::Relaxed);
-        tunes.shared.tempo.store(174.0, Ordering::Relaxed);
+        let theme = if name == "1200x800" { Theme::Light } else { Theme::Dark };
         let (mut harness, textures) = open_tunes(View { size, scale, theme }, tunes);
         harness.run();
         snapshot(&format!("tunes-{name}"), &textures.paint(&harness.ctx, harness.output()));
     }
+}
+
+#[test]
+fn panels_and_menus_look_as_they_should() {
+    for (name, theme) in THEMES {
+        for label in ["Playing", "Weights", "Save"] {
+            let view = View { size: [900.0, 560.0], scale: 1.0, theme };
+            let (mut harness, textures) = open_tunes(view, tunes(ENGRAVED[0].1));
+            harness.run();
+            harness.get_by_label(label).click();
+            harness.run();
+            let picture = textures.paint(&harness.ctx, harness.output());
+            snapshot(&format!("tunes-panel-{}-{name}", label.to_lowercase()), &picture);
+        }
+    }
+    let view = View { size: [480.0, 320.0], scale: 1.0, theme: Theme::Dark };
+    let (mut harness, textures) = open_tunes(view, tunes(ENGRAVED[0].1));
+    harness.run();
+    harness.get_by_label("More settings").click();
+    harness.run();
+    snapshot("tunes-panel-480x320", &textures.paint(&harness.ctx, harness.output()));
 }
 
 fn press<T>(harness: &mut Harness<'static, T>, at: egui::Pos2) {
@@ -411,19 +528,39 @@ fn press<T>(harness: &mut Harness<'static, T>, at: egui::Pos2) {
     harness.run();
 }
 
+/// When the window next wants to be painted.
+fn next_frame<T>(harness: &Harness<'static, T>) -> std::time::Duration {
+    harness.output().viewport_output[&egui::ViewportId::ROOT].repaint_delay
+}
+
 #[test]
 fn a_still_window_is_not_painted_again() {
-    let meter = meter();
-    hear(&meter.shared, 10.0, Hearing::Heard, mostly(9, 0.8));
-    let (mut harness, _) = open(DEFAULT, meter);
-    harness.run();
-    let delay = harness.output().viewport_output[&egui::ViewportId::ROOT].repaint_delay;
-    assert_eq!(delay, std::time::Duration::MAX);
-
-    let (mut harness, _) = open_tunes(DEFAULT, tunes(""));
-    harness.run();
-    let delay = harness.output().viewport_output[&egui::ViewportId::ROOT].repaint_delay;
-    assert_eq!(delay, std::time::Duration::MAX);
+    for hearing in [Hearing::Listening, Hearing::Silence, Hearing::Heard, Hearing::Failed] {
+        for sorted in [false, true] {
+            let mut meter = meter();
+            five_minutes(&mut meter);
+            hear(&meter.shared, 10.0, hearing, mostly(9, 0.8));
+            evidence(&meter);
+            meter.editor.sorted = sorted;
+            meter.editor.evidence = true;
+            let (mut harness, _) = open(DEFAULT, meter);
+            harness.run();
+            assert_eq!(next_frame(&harness), std::time::Duration::MAX, "{hearing:?}");
+        }
+    }
+    for sheet in [Sheet::Score, Sheet::Roll] {
+        for side in [Side::Text, Side::Past, Side::Hidden] {
+            let mut tunes = tunes("");
+            tunes.editor.view = sheet;
+            tunes.editor.side = side;
+            tunes.shared.playing.store(true, Ordering::Relaxed);
+            tunes.shared.position.store(960, Ordering::Relaxed);
+            let (mut harness, _) = open_tunes(DEFAULT, tunes);
+            harness.run();
+            harness.run_steps(30);
+            assert_eq!(next_frame(&harness), std::time::Duration::MAX, "{sheet:?} {side:?}");
+        }
+    }
 }
 
 #[test]
@@ -644,7 +781,7 @@ fn the_list_keeps_fifty_tunes_and_every_starred_one() {
         harness.step();
     }
     harness.run();
-    let past = &harness.state().editor.past;
+    let past = shared.past();
     assert_eq!(past.tunes().count(), 50);
     let kept = past.tunes().find(|tune| tune.abc == ENGRAVED[0].1).unwrap();
     assert!(past.is_starred(kept.number));
@@ -762,4 +899,179 @@ fn the_last_five_minutes_are_saved_as_a_table_and_as_a_picture() {
     save_as(&mut harness, "Picture (PNG)…", &picture);
     let picture = Picture::load(&picture).unwrap();
     assert_eq!((picture.width, picture.height), (1200, 520));
+}
+
+/// What can be operated, as a screen reader would list it: its role and name.
+fn operable<T>(harness: &Harness<'static, T>) -> Vec<(Role, String, bool)> {
+    let nodes = harness.root().children_recursive();
+    nodes
+        .filter_map(|node| {
+            let node = node.accesskit_node();
+            let operable = matches!(
+                node.role(),
+                Role::Button
+                    | Role::CheckBox
+                    | Role::ComboBox
+                    | Role::Link
+                    | Role::RadioButton
+                    | Role::Slider
+                    | Role::SpinButton
+                    | Role::Switch
+                    | Role::TextInput
+                    | Role::MultilineTextInput
+            ) || node.data().supports_action(egui::accesskit::Action::Click);
+            // The wheel and the arrow keys scroll too.
+            let operable = operable && node.role() != Role::ScrollBar;
+            let name = node.label().unwrap_or_default();
+            operable.then(|| (node.role(), name, node.is_disabled()))
+        })
+        .collect()
+}
+
+fn all_named<T>(harness: &Harness<'static, T>, at_least: usize, where_: &str) {
+    let found = operable(harness);
+    assert!(found.len() >= at_least, "{where_}: only {found:?}");
+    for (role, name, _) in &found {
+        assert!(!name.trim().is_empty(), "{where_}: a {role:?} has no name among {found:?}");
+    }
+}
+
+#[test]
+fn every_control_has_a_name_for_a_screen_reader() {
+    for size in [[480.0, 320.0], [900.0, 560.0]] {
+        let view = View { size, ..DEFAULT };
+        let mut meter = meter();
+        five_minutes(&mut meter);
+        let (mut harness, _) = open(view, meter);
+        harness.run();
+        all_named(&harness, 7, "Meter");
+        let menu = if size[0] < 500.0 { "More" } else { "Save" };
+        for panel in [menu, "Weights"] {
+            harness.get_by_label(panel).click();
+            harness.run();
+            all_named(&harness, 8, panel);
+            harness.key_press(Key::Escape);
+            harness.run();
+        }
+        for side in [Side::Text, Side::Past, Side::Hidden] {
+            for sheet in [Sheet::Score, Sheet::Roll] {
+                let mut tunes = tunes(FAULTY);
+                tunes.shared.set_tune(ENGRAVED[0].1, Origin::Edited).unwrap();
+                tunes.editor.side = side;
+                tunes.editor.view = sheet;
+                let (mut harness, _) = open_tunes(view, tunes);
+                harness.run();
+                all_named(&harness, 12, "Tunes");
+            }
+        }
+        let panels: &[&str] = match size[0] < 500.0 {
+            true => &["More", "More settings", "Save", "Open"],
+            false => &["Playing", "Weights", "Save", "Open"],
+        };
+        for panel in panels {
+            let (mut harness, _) = open_tunes(view, tunes(ENGRAVED[0].1));
+            harness.run();
+            harness.get_by_label(panel).click();
+            harness.run();
+            all_named(&harness, 13, panel);
+        }
+    }
+}
+
+/// The names of what the Tab key comes by.
+fn tabbed<T>(harness: &mut Harness<'static, T>) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for _ in 0..80 {
+        harness.key_press(Key::Tab);
+        harness.run_steps(2);
+        let focused = harness
+            .root()
+            .children_recursive()
+            .find(|node| node.accesskit_node().is_focused())
+            .and_then(|node| node.accesskit_node().label());
+        names.extend(focused);
+    }
+    names
+}
+
+#[test]
+fn every_control_is_reached_with_the_keyboard() {
+    let mut meter = meter();
+    five_minutes(&mut meter);
+    let (mut harness, _) = open(DEFAULT, meter);
+    harness.run();
+    let expected = operable(&harness);
+    let reached = tabbed(&mut harness);
+    for (_, name, disabled) in expected {
+        assert!(disabled || reached.contains(&name), "{name} is not among {reached:?}");
+    }
+    let mut tunes = tunes(ENGRAVED[0].1);
+    // In the text a Tab is a character.
+    tunes.editor.side = Side::Past;
+    let (mut harness, _) = open_tunes(View { size: [900.0, 560.0], ..DEFAULT }, tunes);
+    harness.run();
+    let expected = operable(&harness);
+    let reached = tabbed(&mut harness);
+    for (_, name, disabled) in expected {
+        assert!(disabled || reached.contains(&name), "{name} is not among {reached:?}");
+    }
+}
+
+#[test]
+fn a_project_keeps_the_theme() {
+    let (mut harness, _) = open(DEFAULT, meter());
+    harness.run();
+    harness.get_by_label("Light theme").click();
+    harness.run();
+    assert_eq!(harness.ctx.theme(), Theme::Light);
+    let saved = harness.state().params.serialize_fields();
+    let reopened = meter();
+    reopened.params.deserialize_fields(&saved);
+    let (mut harness, _) = open(DEFAULT, reopened);
+    harness.run();
+    assert_eq!(harness.ctx.theme(), Theme::Light);
+}
+
+#[test]
+fn a_project_keeps_the_last_tunes_with_their_seeds_and_stars() {
+    let before = tunes(ENGRAVED[0].1);
+    for seed in 1..6 {
+        let abc = ENGRAVED[seed as usize].1;
+        before.shared.set_tune(abc, Origin::Composed { seed, continued: seed == 3 }).unwrap();
+    }
+    let starred = before.shared.past().tunes().nth(2).unwrap().number;
+    before.shared.star(starred);
+    let saved = before.params.serialize_fields();
+
+    let after = tunes("");
+    after.params.deserialize_fields(&saved);
+    let listed = |tunes: &Tunes| -> Vec<(String, Origin, bool)> {
+        let past = tunes.shared.past();
+        let all = past.tunes();
+        all.map(|tune| (tune.abc.clone(), tune.origin, past.is_starred(tune.number))).collect()
+    };
+    assert_eq!(listed(&after), listed(&before));
+    assert_eq!(after.shared.tune().origin, Origin::Composed { seed: 5, continued: false });
+    assert_eq!(after.params.serialize_fields(), saved);
+    after.shared.undo().unwrap();
+    assert_eq!(after.shared.tune().abc, ENGRAVED[4].1);
+}
+
+#[test]
+fn weights_are_chosen_in_the_window_and_asked_of_the_worker() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("models/genre.safetensors");
+    let meter = meter();
+    let shared = meter.shared.clone();
+    let (mut harness, _) = open(DEFAULT, meter);
+    harness.run();
+    harness.get_by_label("Weights").click();
+    harness.run();
+    harness.get_by_label("Load weights…").click();
+    harness.run();
+    harness.get_by_role_and_label(Role::TextInput, "File").focus();
+    harness.run();
+    harness.event(Event::Text(path.display().to_string()));
+    harness.key_press(Key::Enter);
+    harness.run();
+    assert_eq!(shared.weights.awaited().unwrap().path, Some(path));
 }

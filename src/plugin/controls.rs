@@ -124,6 +124,23 @@ pub fn choice<T: Enum + PartialEq + 'static>(
     response
 }
 
+/// A choice among named values, each on a line of its own: for a panel, where a list can't open.
+pub fn lines<T: Enum + PartialEq + 'static>(
+    ui: &mut Ui,
+    gui: &GuiContext,
+    param: &EnumParam<T>,
+    help: &str,
+) {
+    let current = param.unmodulated_plain_value().to_index();
+    for (index, name) in T::variants().iter().enumerate() {
+        let line =
+            ui.radio(index == current, *name).on_hover_text(format!("{}: {help}", param.name()));
+        if line.clicked() && index != current {
+            set(gui, param, T::from_index(index));
+        }
+    }
+}
+
 /// A switch.
 pub fn switch(
     ui: &mut Ui,

@@ -5,7 +5,6 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Once;
 
 use egui::{Align, Context, Id, Key, Layout, Modal, RichText, ScrollArea, TextEdit};
 
@@ -237,15 +236,4 @@ pub fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.write_all(bytes)?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
-}
-
-/// Gives the charts' library the face that the editors use; it looks for none on the system.
-pub fn register_chart_font() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let face = include_bytes!("fonts/Inter-Regular.ttf");
-        let style = plotters::style::FontStyle::Normal;
-        // A face that is refused leaves the chart without text; the rest of it is still drawn.
-        let _ = plotters::style::register_font("sans-serif", style, face);
-    });
 }

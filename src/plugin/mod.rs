@@ -9,9 +9,11 @@ pub mod crew;
 pub mod files;
 pub mod handover;
 pub mod meter;
+pub mod parts;
 pub mod theme;
 pub mod tunes;
 pub mod watch;
+pub mod weights;
 
 pub use meter::Meter;
 pub use tunes::Tunes;

@@ -8,7 +8,10 @@ use egui::{
     Stroke, Style, TextStyle, Theme, Vec2, Visuals,
     style::{HandleShape, ScrollStyle, Selection, WidgetVisuals, Widgets},
 };
+use nice_plug::params::persist::PersistentField;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 /// Body text, in points. The other sizes are steps of about 6:5 from it.
 pub const BODY: f32 = 13.0;
@@ -171,6 +174,8 @@ fn apply(style: &mut Style, palette: &Palette) {
     .into();
     style.drag_value_text_style = TextStyle::Button;
     style.animation_time = 0.12;
+    // What is written in the window is to be read, not marked.
+    style.interaction.selectable_labels = false;
     style.spacing.item_spacing = Vec2::new(GAP, GAP * 0.75);
     style.spacing.button_padding = Vec2::new(10.0, 4.0);
     style.spacing.interact_size = Vec2::new(28.0, 26.0);
@@ -247,6 +252,25 @@ pub fn genre(palette: &Palette, index: usize) -> Color32 {
     oklch(lightness, 0.13, hue)
 }
 
+/// Black or white, whichever is easier to read on a filled surface of this colour.
+pub fn on(colour: Color32) -> Color32 {
+    let (dark, light) = (DARK.ground, Color32::WHITE);
+    match contrast(dark, colour) > contrast(light, colour) {
+        true => dark,
+        false => light,
+    }
+}
+
+/// Contrast ratio of WCAG 2.2.
+fn contrast(a: Color32, b: Color32) -> f32 {
+    let luminance = |color: Color32| {
+        let linear = |v: u8| egui::ecolor::linear_f32_from_gamma_u8(v);
+        0.2126 * linear(color.r()) + 0.7152 * linear(color.g()) + 0.0722 * linear(color.b())
+    };
+    let (a, b) = (luminance(a), luminance(b));
+    (a.max(b) + 0.05) / (a.min(b) + 0.05)
+}
+
 /// The colour of an OKLCH triple (lightness 0 to 1, chroma, hue in radians), its chroma lowered until sRGB has it.
 /// The matrices are Björn Ottosson's, "A perceptual color space for image processing" (2020).
 fn oklch(lightness: f32, chroma: f32, hue: f32) -> Color32 {
@@ -277,55 +301,70 @@ pub fn level(level: f32) -> Color32 {
     Color32::from_rgb(r, g, b)
 }
 
-/// The maker's name and the product's, in front of a title bar.
-pub fn wordmark(ui: &mut egui::Ui, palette: &Palette, product: &str) {
-    let (rect, _) = ui.allocate_exact_size(Vec2::new(20.0, 20.0), egui::Sense::hover());
-    mark(ui.painter(), rect, palette.accent);
-    ui.spacing_mut().item_spacing.x = 5.0;
-    let text = |text: &str| egui::RichText::new(text).font(FontId::new(15.0, semibold()));
-    ui.label(text("Earworm").color(palette.text));
-    ui.label(text(product).color(palette.accent));
+/// The theme that a project keeps for an editor; none before somebody chose one.
+#[derive(Debug, Default)]
+pub struct ThemeChoice(AtomicU8);
+
+/// [`ThemeChoice`] in a project's file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[repr(u8)]
+pub enum SavedTheme {
+    /// As egui has it.
+    #[default]
+    Unchosen,
+    /// Dark.
+    Dark,
+    /// Light.
+    Light,
 }
 
-/// The mark: a worm that rises and falls as a wave does, and a dot for its eye.
-fn mark(painter: &egui::Painter, rect: egui::Rect, colour: Color32) {
-    let at = |x: f32, y: f32| rect.lerp_inside(Vec2::new(x, y));
-    let points = (0..=24)
-        .map(|step| {
-            let x = step as f32 / 24.0;
-            let wave = (x * std::f32::consts::TAU * 1.25).sin();
-            at(0.06 + x * 0.80, 0.52 + wave * 0.26 * (0.55 + 0.45 * x))
-        })
-        .collect();
-    painter.line(points, Stroke::new(3.0, colour));
-    painter.circle_filled(at(0.88, 0.26), 2.6, colour);
+impl ThemeChoice {
+    /// Chooses a theme.
+    pub fn set(&self, theme: Theme) {
+        let saved = match theme {
+            Theme::Dark => SavedTheme::Dark,
+            Theme::Light => SavedTheme::Light,
+        };
+        self.0.store(saved as u8, Ordering::Relaxed);
+    }
+
+    fn saved(&self) -> SavedTheme {
+        [SavedTheme::Unchosen, SavedTheme::Dark, SavedTheme::Light]
+            .into_iter()
+            .find(|saved| *saved as u8 == self.0.load(Ordering::Relaxed))
+            .unwrap_or_default()
+    }
+
+    /// Has a window show what was chosen.
+    pub fn show_in(&self, context: &Context) {
+        let chosen = match self.saved() {
+            SavedTheme::Unchosen => return,
+            SavedTheme::Dark => Theme::Dark,
+            SavedTheme::Light => Theme::Light,
+        };
+        if context.theme() != chosen {
+            context.set_theme(chosen);
+        }
+    }
 }
 
-/// Changes between the dark and the light theme.
-pub fn theme_switch(ui: &mut egui::Ui) {
-    let dark = ui.ctx().theme() == Theme::Dark;
-    let (label, next) = match dark {
-        true => ("Light", Theme::Light),
-        false => ("Dark", Theme::Dark),
-    };
-    if ui.button(label).on_hover_text("Changes between the dark and the light theme.").clicked() {
-        ui.ctx().set_theme(next);
+impl PersistentField<'_, SavedTheme> for ThemeChoice {
+    fn set(&self, saved: SavedTheme) {
+        self.0.store(saved as u8, Ordering::Relaxed);
+    }
+
+    fn map<F, R>(&self, f: F) -> R
+    where
+        F: Fn(&SavedTheme) -> R,
+    {
+        f(&self.saved())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Contrast ratio of WCAG 2.2.
-    fn contrast(a: Color32, b: Color32) -> f32 {
-        let luminance = |color: Color32| {
-            let linear = |v: u8| egui::ecolor::linear_f32_from_gamma_u8(v);
-            0.2126 * linear(color.r()) + 0.7152 * linear(color.g()) + 0.0722 * linear(color.b())
-        };
-        let (a, b) = (luminance(a), luminance(b));
-        (a.max(b) + 0.05) / (a.min(b) + 0.05)
-    }
 
     #[test]
     fn every_text_colour_is_readable_on_every_surface() {

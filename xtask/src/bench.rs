@@ -19,5 +19,5 @@ pub fn run(options: Options) -> anyhow::Result<()> {
             println!("abc: skipped, as neither --data nor EARWORM_DATA names a folder with tunes")
         }
     }
-    Ok(())
+    super::bench_editors::run()
 }

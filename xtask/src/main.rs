@@ -2,6 +2,7 @@
 
 mod bench;
 mod bench_abc;
+mod bench_editors;
 mod bundle;
 mod conformance;
 mod demo;

@@ -27,8 +27,16 @@ pub const BUILD: &[&str] = &[
 pub const HOSTS: &[&str] = &["python3", "python3-venv", "xvfb", "libgl1-mesa-dri", "abcmidi"];
 
 /// What takes the pictures.
-pub const PICTURES: &[&str] =
-    &["xvfb", "libgl1-mesa-dri", "imagemagick", "jackd2", "jack-tools", "sox", "xdotool"];
+pub const PICTURES: &[&str] = &[
+    "xvfb",
+    "libgl1-mesa-dri",
+    "imagemagick",
+    "jackd2",
+    "jack-tools",
+    "sox",
+    "x11-xserver-utils",
+    "xdotool",
+];
 
 /// Installs those of `packages` that are missing: says which, and asks first where standard input is
 /// a terminal and `yes` was not given. On a system without apt it names them and goes on, since the

@@ -3,6 +3,7 @@
 //! The windows open on an X server of their own (Xvfb) and a sound server with no sound card
 //! (`jackd -d dummy`), so that the pictures show the real programs hearing real audio.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -14,7 +15,9 @@ use crate::{bundle, packages, process};
 /// The X display that the pictures are taken on.
 const DISPLAY: &str = ":97";
 /// Width and height of the X screen, in pixels.
-const SCREEN: (u32, u32) = (1280, 860);
+const SCREEN: (u32, u32) = (2000, 1300);
+/// Pixels an inch that the windows are told of, 96 for each 100 % of scale. Twice the size stays sharp on any screen.
+const DPI: u32 = 192;
 /// Name of the sound server, apart from one that the user may run.
 const SOUND_SERVER: &str = "earworm-screenshots";
 
@@ -24,15 +27,18 @@ pub struct Options {
     /// Install missing system packages without asking
     #[arg(long)]
     yes: bool,
-    /// Audio that the Meter hears; a tune of our own where none is given
-    #[arg(long)]
-    audio: Option<PathBuf>,
+    /// Audio that the Meter hears, file after file; a tune of our own where none is given
+    #[arg(long, num_args = 1..)]
+    audio: Vec<PathBuf>,
     /// Where the pictures go
     #[arg(long, default_value = "docs/pictures")]
     folder: PathBuf,
     /// Seconds of audio before the picture is taken
     #[arg(long, default_value_t = 20)]
     seconds: u64,
+    /// The most seconds of each file that are heard
+    #[arg(long, default_value_t = 25)]
+    each: u64,
 }
 
 /// A program that ends with the value.
@@ -55,25 +61,34 @@ pub fn run(options: Options) -> anyhow::Result<()> {
 
     let work = process::target().join("screenshots");
     std::fs::create_dir_all(&work)?;
-    let audio = match options.audio {
-        Some(path) => path,
-        None => {
-            let path = work.join("tune.wav");
-            process::run(
-                Command::new(&program).args(["generate", "--seed", "1", "-o"]).arg(&path),
-            )?;
-            path
-        }
-    };
+    let mut audio = options.audio;
+    if audio.is_empty() {
+        let path = work.join("tune.wav");
+        process::run(Command::new(&program).args(["generate", "--seed", "1", "-o"]).arg(&path))?;
+        audio.push(path);
+    }
     // The sound server's rate; jack-play does not resample.
+    let mut parts = Vec::new();
+    for (number, path) in audio.iter().enumerate() {
+        let part = work.join(format!("part-{number}.wav"));
+        let each = options.each.to_string();
+        process::run(
+            Command::new("sox")
+                .arg(path)
+                .args(["-r", "48000", "-c", "2", "-b", "16"])
+                .arg(&part)
+                .args(["trim", "0", &each]),
+        )?;
+        parts.push(part);
+    }
     let heard = work.join("heard.wav");
-    process::run(Command::new("sox").arg(&audio).args(["-r", "48000", "-c", "2"]).arg(&heard))?;
+    process::run(Command::new("sox").args(&parts).arg(&heard))?;
 
     let _screen = start(
         Command::new("Xvfb")
             .arg(DISPLAY)
             .args(["-screen", "0", &format!("{}x{}x24", SCREEN.0, SCREEN.1)])
-            .args(["-nolisten", "tcp"]),
+            .args(["-nolisten", "tcp", "-noreset"]),
     )?;
     let _sound = start(Command::new("jackd").args([
         "--no-realtime",
@@ -87,6 +102,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         "1024",
     ]))?;
     std::thread::sleep(Duration::from_secs(2));
+    tell(at_display(&mut Command::new("xrdb")).arg("-merge"), &format!("Xft.dpi: {DPI}\n"))?;
 
     {
         let _window =
@@ -102,7 +118,19 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     {
         let _window =
             start(at_display(Command::new(&program).args(["tunes", "--backend", "jack"])))?;
-        std::thread::sleep(Duration::from_secs(options.seconds.min(12)));
+        std::thread::sleep(Duration::from_secs(3));
+        // Keys go to the window under the pointer.
+        process::run(at_display(&mut Command::new("xdotool")).args([
+            "mousemove",
+            "600",
+            "600",
+            "key",
+            "ctrl+g",
+        ]))?;
+        // A tune takes a few seconds to be written.
+        std::thread::sleep(Duration::from_secs(25));
+        tell(at_display(&mut Command::new("jack_transport")), "play\nquit\n")?;
+        std::thread::sleep(Duration::from_secs(6));
         picture(&folder.join("tunes.png"))?;
     }
     Ok(())
@@ -110,6 +138,23 @@ pub fn run(options: Options) -> anyhow::Result<()> {
 
 fn at_display(command: &mut Command) -> &mut Command {
     command.env("DISPLAY", DISPLAY).env("JACK_DEFAULT_SERVER", SOUND_SERVER)
+}
+
+/// Runs a program that is told what to do on its standard input.
+fn tell(command: &mut Command, text: &str) -> anyhow::Result<()> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .with_context(|| format!("can't start {name}"))?;
+    if let Some(mut input) = child.stdin.take() {
+        input.write_all(text.as_bytes()).with_context(|| format!("{name} does not listen"))?;
+    }
+    let status = child.wait()?;
+    anyhow::ensure!(status.success(), "{name} failed");
+    Ok(())
 }
 
 fn start(command: &mut Command) -> anyhow::Result<Running> {

@@ -33,6 +33,8 @@ pub struct Listener {
     sample_rate: f32,
     /// Made by the first call: loading the weights is not for the thread that activates.
     ear: Option<Ear>,
+    /// Which request for weights the ear answers.
+    seen_weights: Option<u64>,
     epoch: f32,
     /// Mel columns in dB, the newest last.
     columns: VecDeque<[f32; BANDS]>,
@@ -61,6 +63,7 @@ impl Listener {
             bank: MelBank::new(sample_rate),
             sample_rate,
             ear: None,
+            seen_weights: None,
             epoch: 0.0,
             columns: VecDeque::with_capacity(COLUMNS),
             drawn: 0,
@@ -72,9 +75,18 @@ impl Listener {
     }
 
     fn listen(&mut self, dismissed: &AtomicBool) -> Result<(), GenreError> {
-        if self.ear.is_none() {
-            self.ear = Some(Ear::new(Network::embedded()?, self.sample_rate));
-            self.shared.set_hearing(Hearing::Listening);
+        let weights = &self.shared.weights;
+        let new = weights.take(&mut self.seen_weights, crate::weights::genre, Network::embedded)?;
+        if let Some(network) = new {
+            let mut ear = Ear::new(network, self.sample_rate);
+            // What was heard so far is for another network to hear too.
+            for column in &self.columns {
+                ear.push_mel(*column);
+            }
+            if self.columns.is_empty() {
+                self.shared.set_hearing(Hearing::Listening);
+            }
+            self.ear = Some(ear);
         }
         if self.shared.reset.swap(false, Ordering::AcqRel) {
             self.start_afresh();
@@ -96,7 +108,7 @@ impl Listener {
         }
         if taken > 0 {
             self.last_column = Instant::now();
-            if self.shared.watched.load(Ordering::Relaxed) {
+            if self.shared.watched.swap(false, Ordering::Relaxed) {
                 self.draw();
             }
             let audio = f64::from(taken) * COLUMN_SECONDS;
@@ -234,6 +246,11 @@ impl Listener {
 
 impl Job for Listener {
     fn work(&mut self, dismissed: &AtomicBool) {
+        if self.broken && self.shared.weights.has_news(self.seen_weights) {
+            self.broken = false;
+            self.seen_weights = None;
+            self.shared.set_fault(None);
+        }
         if self.broken {
             // Nobody will hear them; the ring must not fill and count as dropped.
             let heard = self.frames.slots() / self.frame.len();

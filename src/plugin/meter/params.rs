@@ -6,6 +6,8 @@ use nice_plug::prelude::*;
 use nice_plug_egui::EguiEditorState;
 
 use super::shared::{Heard, MeterShared};
+use crate::plugin::theme::ThemeChoice;
+use crate::plugin::weights::Kept as KeptWeights;
 
 /// What a musician can set on the Meter, and what a project keeps of it.
 #[derive(Params)]
@@ -25,6 +27,12 @@ pub struct MeterParams {
     /// The last reading, kept so that a reopened project shows what was heard when it was saved.
     #[persist = "heard"]
     pub heard: Heard,
+    /// The file of the weights that it listens with.
+    #[persist = "weights"]
+    pub weights: KeptWeights,
+    /// The editor's theme.
+    #[persist = "theme"]
+    pub theme: ThemeChoice,
 }
 
 impl MeterParams {
@@ -42,6 +50,8 @@ impl MeterParams {
             .with_step_size(0.01)
             .with_unit(" s"),
             bypass: BoolParam::new("Bypass", false).make_bypass(),
+            weights: KeptWeights::new(shared.weights.clone()),
+            theme: ThemeChoice::default(),
             heard: Heard::new(shared),
         }
     }

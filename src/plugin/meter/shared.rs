@@ -16,6 +16,7 @@ use nice_plug::params::persist::PersistentField;
 use serde::{Deserialize, Serialize};
 
 use super::history::History;
+use crate::plugin::weights::Weights;
 
 /// How many genres there are.
 pub const GENRES: usize = 12;
@@ -71,10 +72,13 @@ pub struct MeterShared {
     pub sample_rate: AtomicF32,
     /// Seconds from one mel column to the next; 0 before the first activation.
     pub column_seconds: AtomicF32,
-    /// Whether an editor wants the picture; without one the worker does not draw it.
+    /// Set by an editor with each frame; the worker takes it with the picture that it draws, so that it draws none
+    /// once the window is closed.
     pub watched: AtomicBool,
     /// Set by [`request_reset`](Self::request_reset); the worker takes it and clears it.
     pub(super) reset: AtomicBool,
+    /// Which weights it listens with.
+    pub weights: Arc<Weights>,
     picture: Mutex<Picture>,
     history: Mutex<History>,
     fault: Mutex<Option<String>>,

@@ -2,6 +2,7 @@
 
 pub mod editor;
 pub mod params;
+pub mod past;
 pub mod shared;
 mod writer;
 

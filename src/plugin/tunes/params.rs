@@ -5,9 +5,11 @@ use std::sync::Arc;
 use nice_plug::prelude::*;
 use nice_plug_egui::EguiEditorState;
 
-use super::shared::{Kept, TunesShared};
+use super::shared::{Kept, KeptPast, TunesShared};
 use crate::abc::{self, Key, Step};
 use crate::playback::{Play, Settings};
+use crate::plugin::theme::ThemeChoice;
+use crate::plugin::weights::Kept as KeptWeights;
 use crate::tunes::Style;
 
 /// The dance to write.
@@ -219,6 +221,15 @@ pub struct TunesParams {
     /// The tune itself, so that a project plays the same notes whatever model wrote them.
     #[persist = "tune"]
     pub kept: Kept,
+    /// The last tunes with their seeds and stars.
+    #[persist = "past"]
+    pub past: KeptPast,
+    /// The file of the weights that tunes are written with.
+    #[persist = "weights"]
+    pub weights: KeptWeights,
+    /// The editor's theme.
+    #[persist = "theme"]
+    pub theme: ThemeChoice,
 }
 
 impl TunesParams {
@@ -305,6 +316,9 @@ impl TunesParams {
                     number => number.trim_end_matches("rounds").trim().parse().ok(),
                 })),
             bypass: BoolParam::new("Bypass", false).make_bypass(),
+            weights: KeptWeights::new(shared.weights.clone()),
+            theme: ThemeChoice::default(),
+            past: KeptPast::new(shared.clone()),
             kept: Kept::new(shared),
         }
     }

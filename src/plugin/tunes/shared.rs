@@ -16,14 +16,16 @@ use atomic_float::AtomicF32;
 use nice_plug::params::persist::PersistentField;
 use serde::{Deserialize, Serialize};
 
+use super::past::{Past, SavedPast};
 use crate::abc::{self, PerformOptions};
 use crate::playback::Schedule;
 use crate::plugin::handover::Mailbox;
+use crate::plugin::weights::Weights;
 
 /// `position` and `seek` when there is none.
 pub const NOWHERE: u32 = u32::MAX;
 
-/// How many earlier tunes are kept for the editor.
+/// How many tunes the list of the last ones holds.
 pub const PAST: usize = 50;
 
 /// The most tunes of a succession that a project keeps.
@@ -36,7 +38,8 @@ pub const LONGEST_TUNE: usize = 256 * 1024;
 pub const STATE_VERSION: u32 = 1;
 
 /// Where a tune came from.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Origin {
     /// It is part of the product, so that there is something to hear at once.
     BuiltIn,
@@ -117,6 +120,8 @@ pub struct TunesShared {
     pub(super) successor: Mailbox<Schedule>,
     /// From the audio thread, to be freed.
     pub(super) outgoing: Mailbox<Schedule>,
+    /// Which weights the tunes are written with.
+    pub weights: Arc<Weights>,
     desk: Mutex<Desk>,
 }
 
@@ -126,7 +131,7 @@ struct Desk {
     tune: Arc<Score>,
     /// The tunes that follow it when a new one is asked for every few rounds.
     successors: Vec<Arc<Score>>,
-    past: VecDeque<Arc<Score>>,
+    past: Past,
     writing: Option<Writing>,
     commands: VecDeque<Command>,
     fault: Option<String>,
@@ -171,6 +176,9 @@ impl Default for TunesShared {
 impl TunesShared {
     /// An instance's state with the built-in tune on the desk.
     pub fn new() -> Self {
+        let tune = Arc::new(Score { abc: BUILT_IN.to_owned(), origin: Origin::BuiltIn, number: 1 });
+        let mut past = Past::default();
+        past.note(&tune);
         Self {
             position: AtomicU32::new(NOWHERE),
             round: AtomicU32::new(0),
@@ -186,14 +194,11 @@ impl TunesShared {
             incoming: Mailbox::empty(),
             successor: Mailbox::empty(),
             outgoing: Mailbox::empty(),
+            weights: Arc::default(),
             desk: Mutex::new(Desk {
-                tune: Arc::new(Score {
-                    abc: BUILT_IN.to_owned(),
-                    origin: Origin::BuiltIn,
-                    number: 1,
-                }),
+                tune,
                 successors: Vec::new(),
-                past: VecDeque::new(),
+                past,
                 writing: None,
                 commands: VecDeque::new(),
                 fault: None,
@@ -214,9 +219,26 @@ impl TunesShared {
         desk.tune.clone()
     }
 
-    /// Earlier tunes, the latest first; the present one is not among them.
-    pub fn past(&self) -> Vec<Arc<Score>> {
-        self.desk().past.iter().cloned().collect()
+    /// The last tunes, the latest first, the present one among them.
+    pub fn past(&self) -> Past {
+        self.desk().past.clone()
+    }
+
+    /// Whether there is a tune before to go back to.
+    pub fn can_undo(&self) -> bool {
+        self.desk().past.can_undo()
+    }
+
+    /// Stars one of the last tunes, by its number, or takes its star away.
+    pub fn star(&self, number: u64) {
+        self.desk().past.star(number);
+    }
+
+    /// Goes back to the tune before, if there is one.
+    pub fn undo(&self) -> Option<Arc<Score>> {
+        let before = self.desk().past.undo()?;
+        // It lay on the desk, so this is no error.
+        self.set_tune(&before.abc, before.origin).ok()
     }
 
     /// What is being written, if anything is.
@@ -258,8 +280,8 @@ impl TunesShared {
         let number = desk.numbers + 1;
         let laid = schedule(abc, number)?;
         let score = desk.score(abc.to_owned(), origin);
-        let old = std::mem::replace(&mut desk.tune, score.clone());
-        desk.remember(old);
+        desk.tune = score.clone();
+        desk.past.note(&score);
         let origin = Origin::Restored;
         desk.successors = successors.iter().map(|abc| desk.score(abc.clone(), origin)).collect();
         desk.fault = None;
@@ -324,7 +346,8 @@ impl TunesShared {
         desk.commands.len() < before
     }
 
-    pub(super) fn set_writing(&self, writing: Option<Writing>) {
+    /// Says what is being written; `None`: nothing.
+    pub fn set_writing(&self, writing: Option<Writing>) {
         self.desk().writing = writing;
     }
 
@@ -347,12 +370,6 @@ impl Desk {
     fn score(&mut self, abc: String, origin: Origin) -> Arc<Score> {
         self.numbers += 1;
         Arc::new(Score { abc, origin, number: self.numbers })
-    }
-
-    fn remember(&mut self, score: Arc<Score>) {
-        self.past.retain(|past| past.abc != score.abc);
-        self.past.push_front(score);
-        self.past.truncate(PAST);
     }
 }
 
@@ -432,10 +449,23 @@ impl PersistentField<'_, SavedTune> for Kept {
                 && desk.successors.iter().map(|score| &score.abc).eq(&saved.successors)
         };
         if !same {
-            let put = self.shared.put_on_desk(&saved.abc, &saved.successors, Origin::Restored);
+            // The list of the last tunes may know its seed.
+            let known = self.shared.desk().past.origin(&saved.abc);
+            let origin = known.unwrap_or(Origin::Restored);
+            let put = self.shared.put_on_desk(&saved.abc, &saved.successors, origin);
             if let Err(error) = put {
                 self.shared.set_fault(Some(error.to_string()));
             }
+            return;
+        }
+        // The list may be newer than the tune.
+        let mut desk = self.shared.desk();
+        let number = desk.tune.number;
+        if !desk.past.tunes().any(|tune| tune.number == number) {
+            let origin = desk.past.origin(&desk.tune.abc).unwrap_or(desk.tune.origin);
+            let tune = Arc::new(Score { origin, ..Score::clone(&desk.tune) });
+            desk.past.note(&tune);
+            desk.tune = tune;
         }
     }
 
@@ -449,5 +479,41 @@ impl PersistentField<'_, SavedTune> for Kept {
             abc: desk.tune.abc.clone(),
             successors: desk.successors.iter().map(|score| score.abc.clone()).collect(),
         })
+    }
+}
+
+/// The list of the last tunes as a project keeps it.
+pub struct KeptPast {
+    shared: Arc<TunesShared>,
+}
+
+impl KeptPast {
+    /// The list that `shared` holds.
+    pub fn new(shared: Arc<TunesShared>) -> Self {
+        Self { shared }
+    }
+}
+
+impl PersistentField<'_, SavedPast> for KeptPast {
+    fn set(&self, saved: SavedPast) {
+        let mut desk = self.shared.desk();
+        if desk.past.saved() == saved {
+            return;
+        }
+        let mut numbers = desk.numbers;
+        let past = Past::restored(saved, || {
+            numbers += 1;
+            numbers
+        });
+        desk.numbers = numbers;
+        desk.past = past;
+    }
+
+    fn map<F, R>(&self, f: F) -> R
+    where
+        F: Fn(&SavedPast) -> R,
+    {
+        let saved = self.shared.desk().past.saved();
+        f(&saved)
     }
 }

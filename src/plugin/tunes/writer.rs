@@ -14,6 +14,7 @@ use crate::abc::performance::{self, Metre, Tempo};
 use crate::abc::{PPQ, Performance};
 use crate::midi;
 use crate::plugin::crew::Job;
+use crate::tunes::weights::WeightsError;
 use crate::tunes::{BARS, ComposeError, Composer, Request};
 
 /// How many notes that were played in are remembered.
@@ -51,6 +52,8 @@ pub struct Writer {
     phrase: VecDeque<Played>,
     triggers: u32,
     composer: Option<Arc<Composer>>,
+    /// Which request for weights the composer answers.
+    seen_weights: Option<u64>,
     /// The succession and turn that were handed in last.
     handed: Option<(u64, u32)>,
 }
@@ -69,6 +72,7 @@ impl Writer {
             played,
             phrase: VecDeque::with_capacity(PLAYED_IN),
             composer: None,
+            seen_weights: None,
             handed: None,
         }
     }
@@ -114,6 +118,15 @@ impl Writer {
         }
     }
 
+    /// Loads the weights if there are none yet, or others were asked for.
+    fn load(&mut self) -> Result<(), WeightsError> {
+        let weights = &self.shared.weights;
+        let new =
+            weights.take(&mut self.seen_weights, crate::weights::tunes, Composer::embedded)?;
+        self.composer = new.or(self.composer.take());
+        Ok(())
+    }
+
     /// Writes a tune; `None` if it was broken off.
     fn compose(
         &mut self,
@@ -121,12 +134,9 @@ impl Writer {
         phrase: Option<Phrase>,
         dismissed: &AtomicBool,
     ) -> Result<Option<String>, String> {
-        let composer = match &self.composer {
-            Some(composer) => composer.clone(),
-            None => {
-                let composer = Composer::embedded().map_err(|error| error.to_string())?;
-                self.composer.insert(composer).clone()
-            }
+        self.load().map_err(|error| error.to_string())?;
+        let Some(composer) = self.composer.clone() else {
+            return Ok(None);
         };
         let bars = self.params.bars.value().max(1) as u32;
         let request = Request {
@@ -280,6 +290,11 @@ impl Job for Writer {
     fn work(&mut self, dismissed: &AtomicBool) {
         self.shared.free_used();
         self.take_played();
+        if self.shared.weights.has_news(self.seen_weights)
+            && let Err(error) = self.load()
+        {
+            self.shared.set_fault(Some(error.to_string()));
+        }
         let triggers = self.shared.triggers.load(Ordering::Acquire);
         if triggers != self.triggers {
             self.triggers = triggers;
@@ -355,6 +370,22 @@ mod tests {
     }
 
     #[test]
+    fn weights_that_do_not_fit_are_refused_and_tunes_are_written_as_before() {
+        let (mut writer, _played, shared) = writer();
+        let genre = concat!(env!("CARGO_MANIFEST_DIR"), "/models/genre.safetensors");
+        shared.weights.ask(Some(genre.into()));
+        shared.command(Command::Generate);
+        writer.work(&AtomicBool::new(false));
+        assert!(shared.weights.fault().unwrap().contains("the genre network"));
+        assert!(matches!(shared.tune().origin, Origin::Composed { .. }));
+        let tunes = concat!(env!("CARGO_MANIFEST_DIR"), "/models/tunes.safetensors");
+        shared.weights.ask(Some(tunes.into()));
+        writer.work(&AtomicBool::new(false));
+        assert_eq!(shared.weights.fault(), None);
+        assert_eq!(shared.weights.in_use().path, Some(tunes.into()));
+    }
+
+    #[test]
     fn a_dismissed_writer_breaks_off_and_keeps_the_tune() {
         let (mut writer, _played, shared) = writer();
         let before = shared.tune().number;
@@ -375,6 +406,8 @@ mod tests {
         assert_eq!(shared.tune().number, before.number);
         let edited = shared.set_tune("X:1\nK:D\nDEFG|\n", Origin::Edited).unwrap();
         assert_eq!(shared.tune().number, edited.number);
-        assert_eq!(shared.past()[0].number, before.number);
+        let past = shared.past();
+        let numbers: Vec<u64> = past.tunes().map(|tune| tune.number).collect();
+        assert_eq!(numbers, [edited.number, before.number]);
     }
 }

@@ -54,9 +54,11 @@ impl Bars {
         }
         let rows = *rows;
         let best = most_probable(probabilities);
+        // Before the first reading there is nothing to give a number for.
+        let known = probabilities.iter().any(|&p| p > 0.0);
         let area = ui.available_rect_before_wrap();
-        let height = (area.height() / GENRES as f32).min(42.0);
-        let size = (height * 0.72).clamp(8.5, BODY);
+        let height = (area.height() / GENRES as f32).min(52.0);
+        let size = (height * 0.72).clamp(9.0, BODY);
         let font = FontId::proportional(size);
         let names = size * 5.6;
         let numbers = size * 3.1;
@@ -82,7 +84,7 @@ impl Bars {
                 font.clone(),
                 text,
             );
-            let thick = (height * 0.46).clamp(4.0, 16.0);
+            let thick = (height * 0.46).clamp(4.0, 18.0);
             let track = Rect::from_min_max(
                 pos2(row.left() + names, middle - thick / 2.0),
                 pos2(row.right() - numbers, middle + thick / 2.0),
@@ -99,13 +101,15 @@ impl Bars {
                 }
                 painter.rect_filled(bar, round, colour);
             }
-            painter.text(
-                pos2(row.right(), middle),
-                Align2::RIGHT_CENTER,
-                format!("{:.0} %", length * 100.0),
-                font.clone(),
-                text,
-            );
+            if known {
+                painter.text(
+                    pos2(row.right(), middle),
+                    Align2::RIGHT_CENTER,
+                    format!("{:.0} %", length * 100.0),
+                    font.clone(),
+                    text,
+                );
+            }
             response.on_hover_text(format!("{}: {percent:.1} %", genre_name(genre)));
         }
         ui.advance_cursor_after_rect(area);

@@ -101,7 +101,7 @@ fn draw(
     size: (u32, u32),
 ) -> Result<(), Box<dyn std::error::Error>> {
     let rgb = |colour: egui::Color32| RGBColor(colour.r(), colour.g(), colour.b());
-    crate::plugin::files::register_chart_font();
+    crate::chart::register_face();
     let root = BitMapBackend::with_buffer(pixels, size).into_drawing_area();
     root.fill(&rgb(palette.panel))?;
     let (legend, plot) = root.split_horizontally(150);

@@ -1,17 +1,31 @@
 //! Interface: the last five minutes as a ribbon coloured by genre.
 
-use egui::{Align2, FontId, Mesh, Rect, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
+use egui::{Align2, FontId, Mesh, Painter, Rect, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
 use super::super::history::{Entry, History, SECONDS};
 use super::super::shared::Hearing;
 use super::{genre_name, most_probable};
-use crate::plugin::theme::{self, Palette, SMALL};
+use crate::plugin::theme::{self, BODY, Palette, SMALL};
 
-/// Draws the ribbon up to `until` (the present where that is not given) into all the room that is left.
-pub(super) fn show(ui: &mut Ui, palette: &Palette, history: &History, until: Option<f64>) {
+/// A reading holds until the next, but no longer than this, in seconds; a longer gap was not listened to.
+const HOLDS: f64 = 3.0;
+/// The least height that a genre is drawn with, as a share of the ribbon's.
+const LEAST: f32 = 0.12;
+
+/// Readings one after the other that name the same genre.
+struct Run {
+    genre: usize,
+    left: f32,
+    right: f32,
+    /// The least height in it, in points.
+    height: f32,
+}
+
+/// Draws the ribbon into all the room that is left.
+pub(super) fn show(ui: &mut Ui, palette: &Palette, history: &History) {
     let area = ui.available_rect_before_wrap();
     let response = ui.allocate_rect(area, Sense::hover());
-    let end = until.unwrap_or(history.now());
+    let end = history.now();
     let start = end - SECONDS;
     let axis = SMALL + 5.0;
     let band = Rect::from_min_max(area.min, area.max - vec2(0.0, axis));
@@ -23,62 +37,59 @@ pub(super) fn show(ui: &mut Ui, palette: &Palette, history: &History, until: Opt
     };
     let entries: Vec<&Entry> =
         history.entries().filter(|entry| entry.time >= start && entry.time <= end).collect();
-    let mut described = String::new();
     // One mesh without soft edges: hundreds of slivers side by side must not show their seams.
     let mut mesh = Mesh::default();
+    let mut runs: Vec<Run> = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
         let next = entries.get(index + 1).map_or(end, |next| next.time);
-        // A reading holds until the next; a gap longer than that was not listened to.
-        let to = next.min(entry.time + 3.0);
-        let (left, right) = (x_of(entry.time), x_of(to));
+        let (left, right) = (x_of(entry.time), x_of(next.min(entry.time + HOLDS)));
         let best = most_probable(&entry.probabilities);
         let p = entry.probabilities[best];
-        match entry.hearing {
-            Hearing::Heard | Hearing::Unsure if p > 0.0 => {
-                let colour = theme::genre(palette, best);
-                // As tall as it is sure, so that doubt is seen without hovering.
-                let height = band.height() * p.clamp(0.12, 1.0);
-                let colour = match entry.hearing {
-                    Hearing::Unsure => colour.gamma_multiply(0.45),
-                    _ => colour,
-                };
-                mesh.add_colored_rect(
-                    Rect::from_min_max(
-                        pos2(left, band.bottom() - height),
-                        pos2(right.max(left + 0.75), band.bottom()),
-                    ),
-                    colour,
-                );
+        let unsure = entry.hearing == Hearing::Unsure;
+        if p <= 0.0 || !(unsure || entry.hearing == Hearing::Heard) {
+            painter.hline(left..=right, band.bottom() - 1.0, Stroke::new(1.0, palette.line));
+            continue;
+        }
+        // As tall as it is sure, so that doubt is seen without hovering.
+        let height = band.height() * p.clamp(LEAST, 1.0);
+        let colour = theme::genre(palette, best);
+        let colour = if unsure { colour.gamma_multiply(0.45) } else { colour };
+        let right = right.max(left + 0.75);
+        mesh.add_colored_rect(
+            Rect::from_min_max(pos2(left, band.bottom() - height), pos2(right, band.bottom())),
+            colour,
+        );
+        if unsure {
+            continue;
+        }
+        match runs.last_mut() {
+            Some(run) if run.genre == best && left - run.right < 1.0 => {
+                run.right = right;
+                run.height = run.height.min(height);
             }
-            _ => {
-                let y = band.bottom() - 1.0;
-                painter.hline(left..=right, y, Stroke::new(1.0, palette.line));
-            }
+            _ => runs.push(Run { genre: best, left, right, height }),
         }
     }
     painter.add(mesh);
-    if let Some(last) = entries.last() {
-        let best = most_probable(&last.probabilities);
-        described = format!(", now {}", genre_name(best));
+    // Half sure, where there is room for a line beside the names.
+    if band.height() > 36.0 {
+        let half = band.center().y;
+        let faint = Stroke::new(1.0, palette.line.gamma_multiply(0.6));
+        let line = [pos2(band.left(), half), pos2(band.right(), half)];
+        painter.extend(egui::Shape::dashed_line(&line, faint, 2.0, 4.0));
     }
-    let font = FontId::proportional(SMALL - 0.5);
-    for minutes in 0..=5 {
-        let time = end - f64::from(minutes) * 60.0;
-        let x = x_of(time);
-        painter.vline(x, band.bottom()..=band.bottom() + 3.0, Stroke::new(1.0, palette.line));
-        let (align, text) = match minutes {
-            0 => (Align2::RIGHT_BOTTOM, "now".to_owned()),
-            5 => (Align2::LEFT_BOTTOM, "−5 min".to_owned()),
-            minutes => (Align2::CENTER_BOTTOM, format!("−{minutes}")),
-        };
-        painter.text(pos2(x, area.bottom()), align, text, font.clone(), palette.weak);
+    names(painter, palette, band, &runs);
+    if entries.is_empty() {
+        let text = "What is heard appears here, five minutes of it";
+        let font = FontId::proportional(BODY - 1.0);
+        painter.text(band.center(), Align2::CENTER_CENTER, text, font, palette.weak);
     }
+    time_axis(painter, palette, band, area.bottom());
+    let now = entries.last().map_or(String::new(), |last| {
+        format!(", now {}", genre_name(most_probable(&last.probabilities)))
+    });
     response.widget_info(|| {
-        WidgetInfo::labeled(
-            egui::accesskit::Role::Image,
-            true,
-            format!("The last five minutes by genre{described}"),
-        )
+        WidgetInfo::labeled(egui::Role::Image, true, format!("The last five minutes by genre{now}"))
     });
     let Some(pointer) = response.hover_pos().filter(|pointer| band.contains(*pointer)) else {
         return;
@@ -86,27 +97,62 @@ pub(super) fn show(ui: &mut Ui, palette: &Palette, history: &History, until: Opt
     painter.vline(pointer.x, band.y_range(), Stroke::new(1.0, palette.text));
     let share = f64::from((pointer.x - band.left()) / band.width());
     let time = start + share * SECONDS;
-    let entry = history.at(time).filter(|entry| time - entry.time < 3.0).cloned();
-    response.on_hover_ui_at_pointer(|ui| {
-        let ago = (end - time).round();
-        ui.label(format!("{}:{:02} min ago", ago as u32 / 60, ago as u32 % 60));
-        let Some(entry) = entry else {
-            ui.weak("Nothing was heard then.");
-            return;
+    let entry = history.at(time).filter(|entry| time - entry.time < HOLDS).cloned();
+    response.on_hover_ui_at_pointer(|ui| reading(ui, palette, end - time, entry.as_ref()));
+}
+
+/// Writes the genre into each run that is wide and tall enough.
+fn names(painter: &Painter, palette: &Palette, band: Rect, runs: &[Run]) {
+    let font = FontId::new(SMALL, theme::semibold());
+    for run in runs {
+        let colour = theme::on(theme::genre(palette, run.genre));
+        let name = genre_name(run.genre).to_owned();
+        let galley = painter.layout_no_wrap(name, font.clone(), colour);
+        let size = galley.size();
+        if run.right - run.left > size.x + 14.0 && run.height > size.y + 4.0 {
+            let at = pos2(run.left + 7.0, band.bottom() - size.y - 4.0);
+            painter.galley(at, galley, colour);
+        }
+    }
+}
+
+fn time_axis(painter: &Painter, palette: &Palette, band: Rect, bottom: f32) {
+    let font = FontId::proportional(SMALL - 0.5);
+    for minutes in 0..=5_u8 {
+        let x = band.right() - band.width() * f32::from(minutes) / 5.0;
+        let tick = Stroke::new(1.0, palette.line);
+        painter.vline(x, band.bottom()..=band.bottom() + 3.0, tick);
+        let (align, text) = match minutes {
+            0 => (Align2::RIGHT_BOTTOM, "now".to_owned()),
+            5 => (Align2::LEFT_BOTTOM, "−5 min".to_owned()),
+            minutes => (Align2::CENTER_BOTTOM, format!("−{minutes}")),
         };
-        if matches!(entry.hearing, Hearing::Silence | Hearing::Listening) {
-            ui.weak("Too little to name a genre.");
-            return;
-        }
-        let mut order: Vec<usize> = (0..entry.probabilities.len()).collect();
-        order.sort_by(|&a, &b| entry.probabilities[b].total_cmp(&entry.probabilities[a]));
-        for genre in order.into_iter().take(4) {
-            ui.horizontal(|ui| {
-                let (dot, _) = ui.allocate_exact_size(vec2(8.0, 8.0), Sense::hover());
-                ui.painter().circle_filled(dot.center(), 4.0, theme::genre(palette, genre));
-                let p = entry.probabilities[genre] * 100.0;
-                ui.label(format!("{} {p:.0} %", genre_name(genre)));
-            });
-        }
-    });
+        painter.text(pos2(x, bottom), align, text, font.clone(), palette.weak);
+    }
+}
+
+/// The time under the pointer and what was heard then.
+fn reading(ui: &mut Ui, palette: &Palette, ago: f64, entry: Option<&Entry>) {
+    ui.spacing_mut().interact_size.y = 0.0;
+    ui.spacing_mut().item_spacing.y = 3.0;
+    let ago = ago.round() as u32;
+    ui.label(format!("{}:{:02} min ago", ago / 60, ago % 60));
+    let Some(entry) = entry else {
+        ui.weak("Nothing was heard then.");
+        return;
+    };
+    if matches!(entry.hearing, Hearing::Silence | Hearing::Listening) {
+        ui.weak("Too little to name a genre.");
+        return;
+    }
+    let mut order: Vec<usize> = (0..entry.probabilities.len()).collect();
+    order.sort_by(|&a, &b| entry.probabilities[b].total_cmp(&entry.probabilities[a]));
+    for genre in order.into_iter().take(4) {
+        ui.horizontal(|ui| {
+            let (dot, _) = ui.allocate_exact_size(vec2(8.0, 8.0), Sense::hover());
+            ui.painter().circle_filled(dot.center(), 4.0, theme::genre(palette, genre));
+            let p = entry.probabilities[genre] * 100.0;
+            ui.label(format!("{} {p:.0} %", genre_name(genre)));
+        });
+    }
 }

@@ -3,8 +3,8 @@
 use std::sync::atomic::Ordering;
 
 use egui::{
-    Align2, Color32, ColorImage, Context, FontId, Rect, Sense, Stroke, TextureHandle,
-    TextureOptions, Ui, WidgetInfo, pos2, vec2,
+    Align2, Color32, ColorImage, Context, FontId, Mesh, Painter, Rect, Sense, Stroke,
+    TextureHandle, TextureOptions, Ui, WidgetInfo, pos2, vec2,
 };
 
 use super::super::shared::{BANDS, COLUMNS, Evidence, MeterShared, Picture};
@@ -14,6 +14,8 @@ use crate::spectrum::band_centre;
 
 /// Decibels below the loudest at which the colour map begins.
 const FLOOR: f32 = -80.0;
+/// Width of the scale of levels beside the picture, with its numbers, in points.
+const SCALE: f32 = 44.0;
 
 /// The picture as textures, drawn anew only when a column came in.
 #[derive(Default)]
@@ -88,8 +90,9 @@ impl Spectrogram {
         let area = ui.available_rect_before_wrap();
         let response = ui.allocate_rect(area, Sense::hover());
         let font = FontId::proportional(SMALL - 0.5);
+        let scale = if area.width() > 360.0 { SCALE } else { 2.0 };
         let plot =
-            Rect::from_min_max(area.min + vec2(34.0, 2.0), area.max - vec2(2.0, SMALL + 6.0));
+            Rect::from_min_max(area.min + vec2(34.0, 2.0), area.max - vec2(scale, SMALL + 6.0));
         let hop = if self.seconds > 0.0 { self.seconds } else { 0.0775 };
         // As many seconds as there is a good view of: about three points a column.
         let shown = (plot.width() / 2.2).clamp(120.0, COLUMNS as f32);
@@ -117,6 +120,9 @@ impl Spectrogram {
             painter.galley(at, galley, palette.text);
         }
         let tick = Stroke::new(1.0, palette.line);
+        if scale == SCALE {
+            level_scale(&painter, palette, plot, &font);
+        }
         let mut lowest = f32::INFINITY;
         for hertz in [100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0, 10_000.0] {
             let y = plot.bottom() - plot.height() * band_of(hertz) / BANDS as f32;
@@ -170,6 +176,38 @@ impl Spectrogram {
             response
                 .on_hover_text_at_pointer(format!("{:.0} Hz, {back:.1} s ago", band_centre(band)));
         }
+    }
+}
+
+/// What the colours mean, to the right of the picture.
+fn level_scale(painter: &Painter, palette: &Palette, plot: Rect, font: &FontId) {
+    let strip = Rect::from_min_max(
+        pos2(plot.right() + 8.0, plot.top()),
+        pos2(plot.right() + 14.0, plot.bottom()),
+    );
+    let mut mesh = Mesh::default();
+    const STEPS: u32 = 24;
+    for step in 0..=STEPS {
+        let share = step as f32 / STEPS as f32;
+        let y = strip.top() + strip.height() * share;
+        mesh.colored_vertex(pos2(strip.left(), y), theme::level(1.0 - share));
+        mesh.colored_vertex(pos2(strip.right(), y), theme::level(1.0 - share));
+        if step > 0 {
+            let last = step * 2;
+            mesh.add_triangle(last - 2, last - 1, last);
+            mesh.add_triangle(last - 1, last, last + 1);
+        }
+    }
+    painter.add(mesh);
+    for decibels in [0.0, -20.0, -40.0, -60.0, -80.0] {
+        let y = strip.top() + strip.height() * decibels / FLOOR;
+        let (align, text) = match decibels {
+            0.0 => (Align2::LEFT_TOP, "0 dB".to_owned()),
+            d if d == FLOOR => (Align2::LEFT_BOTTOM, format!("−{:.0}", -d)),
+            d => (Align2::LEFT_CENTER, format!("−{:.0}", -d)),
+        };
+        let y = if decibels == 0.0 { y - 2.0 } else { y };
+        painter.text(pos2(strip.right() + 4.0, y), align, text, font.clone(), palette.weak);
     }
 }
 

@@ -84,12 +84,28 @@ pub(super) fn tunes(bytes: &[u8]) -> Result<Vec<(String, String)>, OpenError> {
         return Ok(vec![(performance.title, text)]);
     }
     let text = abc::decode(bytes);
-    let mut tunes = super::tunes_of(&text);
+    let mut tunes = tunes_of(&text);
     tunes.retain(|(_, text)| text.len() <= LONGEST_TUNE);
     match tunes.is_empty() {
         true => Err(OpenError::NoTune),
         false => Ok(tunes),
     }
+}
+
+/// The tunes of a text, each with its title.
+fn tunes_of(text: &str) -> Vec<(String, String)> {
+    let book = abc::read(text);
+    book.tunes
+        .iter()
+        .filter_map(|tune| {
+            let own = text.get(tune.span.clone())?;
+            let title = match tune.title() {
+                "" => format!("X:{}", tune.reference),
+                title => title.to_owned(),
+            };
+            Some((title, own.to_owned()))
+        })
+        .collect()
 }
 
 /// A file on its way to the disk.

@@ -1,12 +1,45 @@
 //! Interface: the tune as a piano roll.
 
 use egui::{
-    Align2, CursorIcon, FontId, Rect, ScrollArea, Sense, Stroke, Ui, WidgetInfo, pos2, vec2,
+    Align, Align2, Color32, CursorIcon, FontId, Rect, ScrollArea, Sense, Stroke, Ui, WidgetInfo,
+    pos2, style::ScrollAnimation, vec2,
 };
 
 use super::notation::Notation;
 use crate::abc::PPQ;
 use crate::plugin::theme::{self, Palette, SMALL};
+
+/// Draws the piano's keys beside the lanes.
+fn keyboard(ui: &Ui, palette: &Palette, area: Rect, row: f32, (low, high): (u8, u8)) {
+    let painter = ui.painter();
+    let lanes = f32::from(high - low + 1);
+    let white = Rect::from_min_size(area.min, vec2(area.width(), row * lanes));
+    let (ivory, ebony) = (Color32::from_gray(226), Color32::from_gray(38));
+    painter.rect_filled(white, 2.0, ivory);
+    let font = FontId::proportional((row * 0.9).clamp(7.0, SMALL - 1.0));
+    for key in low..=high {
+        let top = area.top() + f32::from(high - key) * row;
+        let lane = Rect::from_min_size(pos2(area.left(), top), vec2(area.width(), row));
+        let line = Stroke::new(1.0, palette.weak.gamma_multiply(0.6));
+        match key % 12 {
+            1 | 3 | 6 | 8 | 10 => {
+                let black = lane.with_max_x(area.left() + area.width() * 0.6);
+                painter.rect_filled(black, 1.0, ebony);
+                painter.hline(black.right()..=lane.right(), lane.center().y, line);
+            }
+            // No black key between B and C, E and F.
+            0 | 5 => {
+                painter.hline(lane.x_range(), lane.bottom(), line);
+            }
+            _ => {}
+        }
+        if key % 12 == 0 {
+            let name = format!("C{}", i16::from(key) / 12 - 1);
+            let at = pos2(lane.right() - 3.0, lane.center().y);
+            painter.text(at, Align2::RIGHT_CENTER, name, font.clone(), ebony);
+        }
+    }
+}
 
 /// Draws the roll into the room that is left; gives the tick that was clicked.
 pub(super) fn show(
@@ -15,6 +48,7 @@ pub(super) fn show(
     notation: &Notation,
     position: Option<u32>,
     zoom: f32,
+    follow: bool,
 ) -> Option<u32> {
     let area = ui.available_rect_before_wrap();
     let performance = &notation.performance;
@@ -32,14 +66,7 @@ pub(super) fn show(
     let font = FontId::proportional(SMALL - 0.5);
     let mut clicked = None;
     let y_of = |key: u8, top: f32| top + f32::from(high - key) * row;
-    for key in low..=high {
-        if key % 12 == 0 {
-            let y = y_of(key, area.top()) + row / 2.0;
-            let name = format!("C{}", i16::from(key) / 12 - 1);
-            let at = pos2(area.left() + keys - 6.0, y);
-            ui.painter().text(at, Align2::RIGHT_CENTER, name, font.clone(), palette.weak);
-        }
-    }
+    keyboard(ui, palette, area.with_max_x(area.left() + keys - 4.0), row, (low, high));
     let inside = Rect::from_min_max(area.min + vec2(keys, 0.0), area.max);
     let mut child = ui.new_child(egui::UiBuilder::new().max_rect(inside));
     ui.advance_cursor_after_rect(area);
@@ -91,8 +118,12 @@ pub(super) fn show(
             let x = x_of(at);
             let line = rect.top()..=rect.top() + height;
             painter.vline(x, line, Stroke::new(2.0, palette.accent));
-            let near = Rect::from_center_size(pos2(x, rect.center().y), vec2(120.0, 1.0));
-            ui.scroll_to_rect(near, None);
+            // Turns the page when it reaches the edge; while it stands still, or a reader looks elsewhere, nothing moves.
+            let page = ui.clip_rect();
+            if follow && !page.shrink2(vec2(12.0, 0.0)).x_range().contains(x) {
+                let next = Rect::from_min_size(pos2(x - 24.0, rect.top()), vec2(page.width(), 1.0));
+                ui.scroll_to_rect_animation(next, Some(Align::Min), ScrollAnimation::none());
+            }
         }
         response.widget_info(|| {
             let text = format!(

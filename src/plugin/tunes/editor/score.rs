@@ -10,7 +10,7 @@ use egui::{
 };
 
 use super::notation::Notation;
-use crate::engrave::{Anchor, Ink, Item, Place, Role};
+use crate::engrave::{Anchor, Ink, Item, Place, Role, smufl};
 use crate::plugin::theme::{self, Palette};
 
 /// Draws the score into the room that is left; gives the part of the text that was clicked. `zoom` 1 is a staff of
@@ -27,16 +27,20 @@ pub(super) fn show(
     let area = ui.available_rect_before_wrap();
     let scale = ui.pixels_per_point();
     // Half a space is a whole number of pixels, so that every line and head falls alike on the pixels.
-    let wanted = if area.width() < 520.0 { 6.0 } else { 8.0 } * zoom;
+    let wanted = match area.width() {
+        narrow if narrow < 520.0 => 6.0,
+        width => (width / 85.0).clamp(8.0, 12.0),
+    };
+    let wanted = wanted * zoom;
     let space = ((wanted * scale / 2.0).round().max(2.0) * 2.0) / scale;
-    let width = ((area.width() - 14.0) / space).max(30.0);
+    let width = (area.width() / space).max(30.0);
     notation.engrave(width);
     let score = &notation.score;
     let mut clicked = None;
     ScrollArea::vertical().id_salt("score").auto_shrink([false, false]).show_viewport(
         ui,
         |ui, viewport| {
-            let size = vec2(area.width() - 10.0, score.height * space);
+            let size = vec2(area.width(), score.height * space);
             let (rect, response) = ui.allocate_exact_size(size, Sense::click());
             let origin = rect.min;
             let origin =
@@ -188,17 +192,44 @@ impl Pen<'_> {
             Ink::Text { at, text, size, anchor, strong } => {
                 let family = if *strong { theme::semibold() } else { FontFamily::Proportional };
                 let font = FontId::new(size * self.space, family);
-                let galley = self.painter.layout_no_wrap(text.clone(), font, colour);
-                let at = self.at(*at);
-                let left = match anchor {
-                    Anchor::Start => at.x,
-                    Anchor::Middle => at.x - galley.size().x / 2.0,
-                    Anchor::End => at.x - galley.size().x,
-                };
-                let baseline = baseline(&galley);
-                let place = pos2(left, at.y - baseline.y);
-                self.painter.galley(place, galley, colour);
+                self.words(text, self.at(*at), &font, *anchor, colour);
             }
+        }
+    }
+
+    /// A text; sharps and flats in it come from the music font, as tall as its capitals.
+    fn words(&mut self, text: &str, at: Pos2, font: &FontId, anchor: Anchor, colour: Color32) {
+        let is_sign = |letter: char| matches!(letter, '♯' | '♭' | '♮');
+        let mut pieces: Vec<Arc<Galley>> = Vec::new();
+        for piece in text.split_inclusive(is_sign) {
+            let (letters, sign) = match piece.chars().next_back().filter(|&last| is_sign(last)) {
+                Some(sign) => (&piece[..piece.len() - sign.len_utf8()], Some(sign)),
+                None => (piece, None),
+            };
+            if !letters.is_empty() {
+                let letters = letters.to_owned();
+                pieces.push(self.painter.layout_no_wrap(letters, font.clone(), colour));
+            }
+            if let Some(sign) = sign {
+                let glyph = match sign {
+                    '♯' => smufl::CSYM_ACCIDENTAL_SHARP,
+                    '♮' => smufl::CSYM_ACCIDENTAL_NATURAL,
+                    _ => smufl::CSYM_ACCIDENTAL_FLAT,
+                };
+                let music = FontId::new(font.size, theme::music());
+                pieces.push(self.painter.layout_no_wrap(glyph.code.to_string(), music, colour));
+            }
+        }
+        let width: f32 = pieces.iter().map(|piece| piece.size().x).sum();
+        let mut x = match anchor {
+            Anchor::Start => at.x,
+            Anchor::Middle => at.x - width / 2.0,
+            Anchor::End => at.x - width,
+        };
+        for galley in pieces {
+            let place = pos2(x, at.y - baseline(&galley).y);
+            x += galley.size().x;
+            self.painter.galley(place, galley, colour);
         }
     }
 

@@ -57,6 +57,7 @@ pub(super) fn show(
             let edit = TextEdit::multiline(text)
                 .id(id)
                 .code_editor()
+                .margin(egui::Margin::symmetric(8, 6))
                 .interactive(editable)
                 .desired_width(f32::INFINITY)
                 .min_size(egui::vec2(0.0, height))
@@ -84,9 +85,10 @@ pub(super) fn show(
                     .color(colour);
                 let row = egui::Label::new(row).truncate().sense(Sense::click());
                 let mut response = ui.add(row);
-                if !finding.hint.is_empty() {
-                    response = response.on_hover_text(&finding.hint);
-                }
+                response = response.on_hover_text(match finding.hint.as_str() {
+                    "" => finding.text.to_string(),
+                    hint => format!("{}\n{hint}", finding.text),
+                });
                 if response.clicked() {
                     *select = Some(finding.span.start);
                 }

@@ -1,0 +1,82 @@
+//! The editors' windows in a host: opened and closed again and again. Needs an X display.
+#![cfg(all(feature = "plugin", target_os = "linux"))]
+
+use std::time::{Duration, Instant};
+
+use host::window::Display;
+use host::{METER, Rack, TUNES};
+
+/// Bytes of this process in memory.
+fn resident() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+}
+
+/// How often a window is opened once the first ones have filled what caches there are. EARWORM_WINDOWS asks for
+/// another number.
+fn times() -> usize {
+    std::env::var("EARWORM_WINDOWS").ok().and_then(|times| times.parse().ok()).unwrap_or(20)
+}
+
+/// Has the test run again with glibc keeping one store of memory: it keeps what was freed apart for each of a dozen
+/// threads, and each window has a thread of its own. False where it is that run already.
+fn ran_with_one_arena(test: &str) -> bool {
+    const ARENAS: &str = "MALLOC_ARENA_MAX";
+    if std::env::var_os(ARENAS).is_some() {
+        return false;
+    }
+    let program = std::env::current_exe().unwrap();
+    let output = std::process::Command::new(program)
+        .args(["--exact", test, "--nocapture"])
+        .env(ARENAS, "1")
+        .output()
+        .unwrap();
+    print!("{}", String::from_utf8_lossy(&output.stdout));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    true
+}
+
+#[test]
+fn a_window_that_was_closed_leaves_nothing_behind() {
+    let display = match Display::open() {
+        Ok(display) => display,
+        Err(error) => {
+            println!("skipped: no X display ({error})");
+            return;
+        }
+    };
+    if ran_with_one_arena("a_window_that_was_closed_leaves_nothing_behind") {
+        return;
+    }
+    let times = times();
+    for id in [METER, TUNES] {
+        let mut rack = Rack::new(&host::load(&host::library()), id);
+        let idle = threads();
+        let mut open = |times: usize| {
+            for _ in 0..times {
+                let editor = display.show(&mut rack).unwrap();
+                // A few frames.
+                std::thread::sleep(Duration::from_millis(150));
+                display.close(&mut rack, editor).unwrap();
+            }
+            // The window library does not wait for a window's threads to end; what they hold is not lost.
+            let began = Instant::now();
+            while threads() > idle + 1 && began.elapsed() < Duration::from_secs(10) {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            resident()
+        };
+        let settled = open(10);
+        let after = open(times);
+        let grown = after.saturating_sub(settled);
+        let left = threads().saturating_sub(idle);
+        println!("{id:?}: {grown} bytes and {left} threads more after {times} windows");
+        assert!(grown < (4 << 20) + times * (16 << 10), "{grown} bytes after {times} windows");
+        // One of the framework's own stays from the first window on.
+        assert!(left <= 1, "{left} threads");
+    }
+}
+
+fn threads() -> usize {
+    std::fs::read_dir("/proc/self/task").unwrap().count()
+}
