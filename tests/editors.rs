@@ -867,6 +867,25 @@ fn save_as<T>(harness: &mut Harness<'static, T>, item: &str, path: &std::path::P
 }
 
 #[test]
+fn a_file_that_is_there_is_replaced_only_when_that_is_confirmed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("waltz.abc");
+    std::fs::write(&path, "another tune").unwrap();
+    let (mut harness, _) = open_tunes(DEFAULT, tunes(ENGRAVED[2].1));
+    harness.run();
+    save_as(&mut harness, "ABC text (.abc)…", &path);
+    assert!(harness.query_by_label_contains("waltz.abc is there already").is_some());
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "another tune");
+    harness.get_by_label("Replace").click();
+    let began = std::time::Instant::now();
+    while std::fs::read_to_string(&path).unwrap() == "another tune" {
+        harness.run();
+        assert!(began.elapsed().as_secs() < 20, "it was not written");
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), ENGRAVED[2].1);
+}
+
+#[test]
 fn the_tune_is_saved_as_text_as_midi_and_as_audio() {
     let folder = tempfile::tempdir().unwrap();
     let (mut harness, _) = open_tunes(DEFAULT, tunes(ENGRAVED[2].1));

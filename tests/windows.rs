@@ -6,6 +6,10 @@ use std::time::{Duration, Instant};
 use host::window::Display;
 use host::{METER, Rack, TUNES};
 
+/// What `baseview` 0.4.2 keeps of each X11 window for ever: `XkbcommonState::new` never gives its keymap back. As much
+/// as heaptrack counts for it, with what the allocator puts around.
+const KEYMAP: usize = 100 << 10;
+
 /// Bytes of this process in memory.
 fn resident() -> usize {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
@@ -71,7 +75,7 @@ fn a_window_that_was_closed_leaves_nothing_behind() {
         let grown = after.saturating_sub(settled);
         let left = threads().saturating_sub(idle);
         println!("{id:?}: {grown} bytes and {left} threads more after {times} windows");
-        assert!(grown < (4 << 20) + times * (16 << 10), "{grown} bytes after {times} windows");
+        assert!(grown < (4 << 20) + times * KEYMAP, "{grown} bytes after {times} windows");
         // One of the framework's own stays from the first window on.
         assert!(left <= 1, "{left} threads");
     }

@@ -31,6 +31,14 @@ impl Wish {
         Self { saves: true, name, extensions: vec![extension.to_owned()] }
     }
 
+    /// A file to be written gets the extension that it lacks.
+    fn completed(&self, mut path: PathBuf) -> PathBuf {
+        if self.saves && path.extension().is_none() {
+            path.set_extension(&self.extensions[0]);
+        }
+        path
+    }
+
     /// A file to be read.
     pub fn open(extensions: &[&str]) -> Self {
         let owned = extensions.iter().map(|&extension| extension.to_owned());
@@ -45,6 +53,8 @@ pub struct Chooser<T> {
     name: String,
     listing: Vec<(String, bool)>,
     problem: Option<String>,
+    /// A file that is there already, and was asked about.
+    replaced: Option<PathBuf>,
     /// The name is to get the keyboard in the next frame.
     focus: bool,
 }
@@ -57,6 +67,7 @@ impl<T> Default for Chooser<T> {
             name: String::new(),
             listing: Vec::new(),
             problem: None,
+            replaced: None,
             focus: false,
         }
     }
@@ -73,6 +84,7 @@ impl<T: Copy> Chooser<T> {
             false => String::new(),
         };
         self.problem = None;
+        self.replaced = None;
         self.focus = true;
         self.asked = Some((wish, what));
         self.list();
@@ -121,6 +133,11 @@ impl<T: Copy> Chooser<T> {
             let by_name = a.to_lowercase().cmp(&b.to_lowercase());
             b_folder.cmp(a_folder).then(by_name)
         });
+    }
+
+    /// The file that is named at the moment.
+    fn target(&self, wish: &Wish) -> PathBuf {
+        wish.completed(self.folder.join(self.name.trim()))
     }
 
     /// Draws the dialogue while it is open; gives the path once it was chosen.
@@ -176,7 +193,12 @@ impl<T: Copy> Chooser<T> {
             ui.horizontal(|ui| {
                 let label = ui.label("File");
                 ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                    let verb = if wish.saves { "Save" } else { "Open" };
+                    let named = self.target(&wish);
+                    let verb = match wish.saves {
+                        true if self.replaced.as_ref() == Some(&named) => "Replace",
+                        true => "Save",
+                        false => "Open",
+                    };
                     let ready = !self.name.trim().is_empty();
                     if ui.add_enabled(ready, egui::Button::new(verb)).clicked() {
                         chosen = Some(self.folder.join(self.name.trim()));
@@ -198,14 +220,19 @@ impl<T: Copy> Chooser<T> {
             self.problem = None;
             self.go_to(&folder);
         }
-        if let Some(mut path) = chosen {
+        if let Some(path) = chosen {
             if path.is_dir() {
                 self.name.clear();
                 self.go_to(&path);
                 return None;
             }
-            if wish.saves && path.extension().is_none() {
-                path.set_extension(&wish.extensions[0]);
+            let path = wish.completed(path);
+            if wish.saves && path.exists() && self.replaced.as_ref() != Some(&path) {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                self.problem = Some(format!("{name} is there already. Replace it?"));
+                self.replaced = Some(path);
+                self.focus = true;
+                return None;
             }
             self.asked = None;
             return Some((path, what));

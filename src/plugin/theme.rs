@@ -252,6 +252,20 @@ pub fn genre(palette: &Palette, index: usize) -> Color32 {
     oklch(lightness, 0.13, hue)
 }
 
+/// Behind the part of the ABC text that sounds.
+pub fn sounding(palette: &Palette) -> Color32 {
+    let share = if palette.dark { 0.26 } else { 0.14 };
+    let mix = |well: u8, accent: u8| {
+        (f32::from(well) * (1.0 - share) + f32::from(accent) * share).round() as u8
+    };
+    let (well, accent) = (palette.well, palette.accent);
+    Color32::from_rgb(
+        mix(well.r(), accent.r()),
+        mix(well.g(), accent.g()),
+        mix(well.b(), accent.b()),
+    )
+}
+
 /// Black or white, whichever is easier to read on a filled surface of this colour.
 pub fn on(colour: Color32) -> Color32 {
     let (dark, light) = (DARK.ground, Color32::WHITE);
@@ -387,7 +401,27 @@ mod tests {
                     assert!(ratio >= 4.5, "{text:?} on {surface:?}: {ratio:.2}:1");
                 }
             }
+            let code = [
+                palette.text,
+                palette.weak,
+                palette.field,
+                palette.bar,
+                palette.string,
+                palette.ornament,
+            ];
+            for text in code {
+                for surface in [palette.well, sounding(palette)] {
+                    let ratio = contrast(text, surface);
+                    assert!(ratio >= 4.5, "{text:?} on {surface:?}: {ratio:.2}:1");
+                }
+            }
+            for index in 0..12 {
+                let band = genre(palette, index);
+                let ratio = contrast(on(band), band);
+                assert!(ratio >= 4.5, "the name on band {index}: {ratio:.2}:1");
+            }
             assert!(contrast(palette.on_accent, palette.accent) >= 4.5);
+            assert!(contrast(palette.accent, palette.raised) >= 4.5);
             assert!(contrast(palette.accent, palette.chosen) >= 4.5);
             assert!(contrast(palette.text, palette.chosen) >= 4.5);
             assert!(contrast(palette.text, palette.hovered) >= 4.5);

@@ -3,7 +3,7 @@
 use egui::{Align2, FontId, Mesh, Painter, Rect, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
 use super::super::history::{Entry, History, SECONDS};
-use super::super::shared::Hearing;
+use super::super::shared::{GENRES, Hearing};
 use super::{genre_name, most_probable};
 use crate::plugin::theme::{self, BODY, Palette, SMALL};
 
@@ -12,7 +12,42 @@ const HOLDS: f64 = 3.0;
 /// The least height that a genre is drawn with, as a share of the ribbon's.
 const LEAST: f32 = 0.12;
 
-/// Readings one after the other that name the same genre.
+/// Seconds of readings that are drawn as one bar, so that a passing thought of the network's is no more than that.
+const BAR: f64 = 1.5;
+
+/// Readings close together, as one.
+struct Bar {
+    /// When it begins on the history's clock, a multiple of [`BAR`].
+    from: f64,
+    mean: [f32; GENRES],
+    /// Most of them name no genre.
+    unsure: bool,
+}
+
+fn names_a_genre(entry: &Entry) -> bool {
+    matches!(entry.hearing, Hearing::Heard | Hearing::Unsure)
+}
+
+fn bars(entries: &[&Entry]) -> Vec<Bar> {
+    let named: Vec<&Entry> = entries.iter().copied().filter(|entry| names_a_genre(entry)).collect();
+    let place = |entry: &&Entry| (entry.time / BAR).floor();
+    named
+        .chunk_by(|a, b| place(a) == place(b))
+        .map(|together| {
+            let share = 1.0 / together.len() as f32;
+            let unsure = together.iter().filter(|entry| entry.hearing == Hearing::Unsure).count();
+            Bar {
+                from: place(&together[0]) * BAR,
+                mean: std::array::from_fn(|genre| {
+                    together.iter().map(|entry| entry.probabilities[genre] * share).sum()
+                }),
+                unsure: unsure * 2 > together.len(),
+            }
+        })
+        .collect()
+}
+
+/// Bars one after the other that name the same genre.
 struct Run {
     genre: usize,
     left: f32,
@@ -37,29 +72,22 @@ pub(super) fn show(ui: &mut Ui, palette: &Palette, history: &History) {
     };
     let entries: Vec<&Entry> =
         history.entries().filter(|entry| entry.time >= start && entry.time <= end).collect();
-    // One mesh without soft edges: hundreds of slivers side by side must not show their seams.
+    // One mesh without soft edges: hundreds of bars side by side must not show their seams.
     let mut mesh = Mesh::default();
     let mut runs: Vec<Run> = Vec::new();
-    for (index, entry) in entries.iter().enumerate() {
-        let next = entries.get(index + 1).map_or(end, |next| next.time);
-        let (left, right) = (x_of(entry.time), x_of(next.min(entry.time + HOLDS)));
-        let best = most_probable(&entry.probabilities);
-        let p = entry.probabilities[best];
-        let unsure = entry.hearing == Hearing::Unsure;
-        if p <= 0.0 || !(unsure || entry.hearing == Hearing::Heard) {
-            painter.hline(left..=right, band.bottom() - 1.0, Stroke::new(1.0, palette.line));
-            continue;
-        }
+    for bar in bars(&entries) {
+        let (left, right) = (x_of(bar.from), x_of((bar.from + BAR).min(end)));
+        let best = most_probable(&bar.mean);
         // As tall as it is sure, so that doubt is seen without hovering.
-        let height = band.height() * p.clamp(LEAST, 1.0);
+        let height = band.height() * bar.mean[best].clamp(LEAST, 1.0);
         let colour = theme::genre(palette, best);
-        let colour = if unsure { colour.gamma_multiply(0.45) } else { colour };
-        let right = right.max(left + 0.75);
+        let colour = if bar.unsure { colour.gamma_multiply(0.45) } else { colour };
+        let top = band.bottom() - height;
         mesh.add_colored_rect(
-            Rect::from_min_max(pos2(left, band.bottom() - height), pos2(right, band.bottom())),
+            Rect::from_min_max(pos2(left, top), pos2(right, band.bottom())),
             colour,
         );
-        if unsure {
+        if bar.unsure {
             continue;
         }
         match runs.last_mut() {
@@ -68,6 +96,14 @@ pub(super) fn show(ui: &mut Ui, palette: &Palette, history: &History) {
                 run.height = run.height.min(height);
             }
             _ => runs.push(Run { genre: best, left, right, height }),
+        }
+    }
+    // A thin line where there was too little to name a genre.
+    for (index, entry) in entries.iter().enumerate() {
+        if !names_a_genre(entry) {
+            let next = entries.get(index + 1).map_or(end, |next| next.time);
+            let (left, right) = (x_of(entry.time), x_of(next.min(entry.time + HOLDS)));
+            painter.hline(left..=right, band.bottom() - 1.0, Stroke::new(1.0, palette.line));
         }
     }
     painter.add(mesh);
@@ -149,7 +185,7 @@ fn reading(ui: &mut Ui, palette: &Palette, ago: f64, entry: Option<&Entry>) {
     order.sort_by(|&a, &b| entry.probabilities[b].total_cmp(&entry.probabilities[a]));
     for genre in order.into_iter().take(4) {
         ui.horizontal(|ui| {
-            let (dot, _) = ui.allocate_exact_size(vec2(8.0, 8.0), Sense::hover());
+            let (dot, _) = ui.allocate_exact_size(vec2(8.0, BODY + 3.0), Sense::hover());
             ui.painter().circle_filled(dot.center(), 4.0, theme::genre(palette, genre));
             let p = entry.probabilities[genre] * 100.0;
             ui.label(format!("{} {p:.0} %", genre_name(genre)));

@@ -10,7 +10,7 @@ use egui::{
 
 use super::notation::Notation;
 use crate::abc::{Finding, Severity};
-use crate::plugin::theme::{Palette, SMALL};
+use crate::plugin::theme::{self, Palette, SMALL};
 
 /// Draws the text with its findings below; true if it was changed. `select` moves the cursor to a byte.
 pub(super) fn show(
@@ -149,7 +149,7 @@ fn highlight(
             format.underline = Stroke::new(1.5, colour);
         }
         if sounding.iter().any(|range| range.contains(&from)) {
-            format.background = palette.accent.gamma_multiply(0.3);
+            format.background = theme::sounding(palette);
         }
         job.append(&text[from..to], 0.0, format);
     }
