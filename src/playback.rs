@@ -13,6 +13,7 @@
 
 use std::ops::Range;
 
+use crate::abc::performance::PERCUSSION;
 use crate::abc::{PPQ, Performance};
 
 /// The most notes that sound at once; the one nearest its end makes room for another.
@@ -772,8 +773,17 @@ impl Player {
             due,
             // At least a sample, so that the end is never before the beginning.
             off: due + length.max(stretch.rate),
-            channel: if note.chord { settings.chord_channel.min(15) } else { note.channel },
-            key: fold(i32::from(note.key) + settings.transpose.clamp(-127, 127) + shift),
+            // Percussion has a channel of its own, which no setting moves.
+            channel: if note.chord && note.channel != PERCUSSION {
+                settings.chord_channel.min(15)
+            } else {
+                note.channel
+            },
+            key: if note.channel == PERCUSSION {
+                note.key
+            } else {
+                fold(i32::from(note.key) + settings.transpose.clamp(-127, 127) + shift)
+            },
             velocity: (velocity as f32).clamp(1.0 / 127.0, 1.0),
         });
     }

@@ -159,8 +159,10 @@ fn a_tie_carries_its_accidental_over_the_bar_line_but_no_further() {
 #[test]
 fn chords_sound_together_and_last_as_their_first_note() {
     assert_eq!(played(PLAIN, "[CEG]2 F|"), [(0, 960, C), (0, 960, E), (0, 960, G), (960, 480, F)]);
-    assert_eq!(played(PLAIN, "[C2E] F|"), [(0, 960, C), (0, 480, E), (960, 480, F)]);
+    // Lengths inside multiply with the one outside; the first note's is the chord's (§4.17).
     assert_eq!(played(PLAIN, "[C2E2]/ F|"), [(0, 480, C), (0, 480, E), (480, 480, F)]);
+    assert_eq!(played(PLAIN, "[C2E] F|"), [(0, 960, C), (0, 960, E), (960, 480, F)]);
+    assert_eq!(played(PLAIN, "[CE4] F|"), [(0, 480, C), (0, 480, E), (480, 480, F)]);
 }
 
 #[test]
@@ -214,6 +216,16 @@ fn tempos_count_their_own_beat() {
         ("Q:3/8=80", 500_000),
         ("Q:\"Slow\" 1/2=30", 1_000_000),
         ("Q:1/8 1/8=60", 1_000_000),
+        ("Q:3/8 1/8=60", 500_000),
+        ("Q:1/4=120 \"Allegro\"", 500_000),
+        ("Q:\"Allegro\" 1/4=120", 500_000),
+        ("Q: 1/4 = 120", 500_000),
+        ("Q:120", 500_000),
+        // Of old: so many of the unit note length, here a quarter note, or of several.
+        ("Q:C=120", 500_000),
+        ("Q:C2=60", 500_000),
+        // A text alone names no number of beats: 120 quarter notes a minute.
+        ("Q:\"Allegro\"", 500_000),
     ] {
         let head = format!("M:4/4\nL:1/4\n{field}\nK:C");
         let performance = performed(&head, "CDEF|", &PerformOptions::default());
@@ -288,4 +300,191 @@ fn a_chord_symbol_in_mid_bar_leaves_the_chord_before_it_sounding_until_then() {
 #[test]
 fn an_old_line_break_and_a_continued_line_change_no_note() {
     assert_eq!(keys(PLAIN, "CD!\nEF\\\nGA|"), [C, D, E, F, G, A]);
+}
+
+#[test]
+fn a_tempo_may_change_in_the_tune() {
+    let performance =
+        performed(PLAIN, "CDEF|[Q:1/4=60]G4|\nQ:1/2=60\nC4|", &PerformOptions::default());
+    let tempos: Vec<_> = performance
+        .tempos
+        .iter()
+        .map(|tempo| (tempo.start, tempo.microseconds_per_quarter))
+        .collect();
+    assert_eq!(tempos, [(0, 500_000), (1920, 1_000_000), (3840, 500_000)]);
+}
+
+#[test]
+fn dotted_ties_join_and_slurs_of_either_kind_change_no_note() {
+    assert_eq!(played(PLAIN, "C2.-C2|"), [(0, 1920, C)]);
+    assert_eq!(played(PLAIN, "(C2D2)|.(E2F2)|"), played(PLAIN, "C2D2|E2F2|"));
+    assert_eq!(played(PLAIN, "(C2C2)|"), [(0, 960, C), (960, 960, C)]);
+}
+
+#[test]
+fn rests_spacers_and_bars_of_rest_of_either_kind_sound_nothing() {
+    assert_eq!(
+        played(PLAIN, "z2 C y D|X|Z|x2 y20 E2|"),
+        [(960, 480, C), (1440, 480, D), (3 * 1920 + 960, 960, E)]
+    );
+}
+
+#[test]
+fn an_ending_may_stand_on_a_line_of_its_own_with_a_bar_line_before_it() {
+    assert_eq!(keys(PLAIN, "|:C|\n|1D:|\n|2E|]\n"), [C, D, C, E]);
+    assert_eq!(keys(PLAIN, "|:C|1D:|\n|2E|]\n|:F:|"), [C, D, C, E, F, F]);
+    assert_eq!(keys(PLAIN, "|:C|1D:| |2E|]"), [C, D, C, E]);
+}
+
+#[test]
+fn a_last_ending_may_end_with_a_repeat_sign() {
+    assert_eq!(keys(PLAIN, "|:C|1D:|2E:|F|1G:|2A:|"), [C, D, C, E, F, G, F, A]);
+}
+
+#[test]
+fn an_overlay_may_go_back_over_several_bars() {
+    let mut notes = played(PLAIN, "C4|D4&&E4|F4|G4|");
+    notes.sort_unstable();
+    let bar = 1920;
+    assert_eq!(notes, [(0, bar, C), (0, bar, E), (bar, bar, D), (bar, bar, F), (2 * bar, bar, G)]);
+}
+
+#[test]
+fn letters_and_macros_stand_for_what_they_are_defined_as() {
+    assert_eq!(keys("U:W=!trill!\nM:4/4\nL:1/4\nK:C", "WCD|"), [C, D]);
+    assert_eq!(
+        played("m: ~G2 = G/A/G/F/\nM:4/4\nL:1/4\nK:C", "~G2 C2|"),
+        [(0, 240, G), (240, 240, A), (480, 240, G), (720, 240, F), (960, 960, C)]
+    );
+    assert_eq!(keys("m: ~n = n/o/\nM:4/4\nL:1/4\nK:C", "~C~G|"), [C, D, G, A]);
+}
+
+#[test]
+fn a_clef_s_octave_and_the_voice_s_own_add_up_and_hold_until_changed() {
+    let head = "M:4/4\nL:1/4\nV:1 clef=treble-8 name=\"Tenor\"\nV:2 octave=-1\nK:C";
+    let mut notes = played(head, "V:1\nC2D2|\nV:2\nC2[K:G clef=bass]F2|\n");
+    notes.sort_unstable();
+    assert_eq!(
+        notes,
+        [(0, 960, C - 12), (0, 960, C - 12), (960, 960, D - 12), (960, 960, 66 - 12)]
+    );
+    assert_eq!(keys("M:4/4\nL:1/4\nK:C", "C[K:C treble+8]C[K:C transpose=-2]C|"), [C, 72, 70]);
+}
+
+#[test]
+fn accidentals_reach_as_far_as_they_are_told() {
+    let head = |how: &str| format!("%%propagate-accidentals {how}\nM:4/4\nL:1/4\nK:C");
+    assert_eq!(keys(&head("pitch"), "^FFfF|F|"), [66, 66, 78, 66, F]);
+    assert_eq!(keys(&head("octave"), "^FFfF|F|"), [66, 66, 77, 66, F]);
+    assert_eq!(keys(&head("not"), "^FFfF|F|"), [66, F, 77, F, F]);
+}
+
+#[test]
+fn a_hornpipe_swings_from_where_its_metre_is_given() {
+    let swung = [320, 160, 320, 160];
+    assert_eq!(durations("R:hornpipe\nM:4/4\nL:1/8\nK:C", "CDEF|"), swung);
+    assert_eq!(durations("R:hornpipe\nL:1/8\nK:C", "[M:4/4]CDEF|"), swung);
+    assert_eq!(durations("R:hornpipe\nM:3/2\nL:1/8\nK:C", "CDEF|"), [240; 4]);
+}
+
+#[test]
+fn microtones_bend_the_nearest_key() {
+    let performance = performed(PLAIN, "^/C ^3/4C C _1/4D|C4|", &PerformOptions::melody_only());
+    let keys: Vec<u8> = performance.notes.iter().map(|note| note.key).collect();
+    assert_eq!(keys, [C, C + 1, C + 1, D, C]);
+    let bends: Vec<_> = performance.bends.iter().map(|bend| (bend.start, bend.cents)).collect();
+    assert_eq!(bends, [(0, 50), (480, -25), (1920, 0)]);
+}
+
+#[test]
+fn drums_are_played_on_the_channel_of_percussion_while_they_are_on() {
+    let head = "M:4/4\nL:1/4\nK:C\n%%MIDI drum d2zdd 35 38 39 100 50 60";
+    let music = "%%MIDI drumon\nCDEF|CDEF|\n%%MIDI drumoff\nCDEF|\n";
+    let all = performed(head, music, &PerformOptions::default());
+    let drums: Vec<_> = all
+        .notes
+        .iter()
+        .filter(|note| note.channel == 9)
+        .map(|note| (note.start, note.duration, note.key, note.velocity))
+        .collect();
+    // Five steps to the bar: a double one, a rest, two single ones.
+    let step = 1920 / 5;
+    let bar = |start: u32| {
+        [
+            (start, 2 * step, 35, 100),
+            (start + 3 * step, step, 38, 50),
+            (start + 4 * step, step, 39, 60),
+        ]
+    };
+    assert_eq!(drums, [bar(0), bar(1920)].concat());
+    assert!(all.notes.iter().all(|note| note.accompaniment == (note.channel == 9)));
+    let melody = performed(head, music, &PerformOptions::melody_only());
+    assert_eq!(melody.notes.len(), 12);
+}
+
+#[test]
+fn a_drum_pattern_may_last_several_bars() {
+    let head = "M:2/4\nL:1/4\nK:C\n%%MIDI drumbars 2\n%%MIDI drum dzzd 36 40\n%%MIDI drumon";
+    let all = performed(head, "CD|EF|GA|", &PerformOptions::default());
+    let drums: Vec<_> = all
+        .notes
+        .iter()
+        .filter(|note| note.channel == 9)
+        .map(|note| (note.start, note.key))
+        .collect();
+    assert_eq!(drums, [(0, 36), (1440, 40), (1920, 36)]);
+}
+
+#[test]
+fn a_drone_sounds_from_where_it_is_on_to_where_it_is_off() {
+    let head = "M:4/4\nL:1/4\nK:C\n%%MIDI drone 109 57 45 70 60";
+    let music = "CDEF|\n%%MIDI droneon\nCDEF|CDEF|\n%%MIDI droneoff\nCDEF|\n";
+    let all = performed(head, music, &PerformOptions::default());
+    let drone: Vec<_> = all.notes.iter().filter(|note| note.accompaniment).collect();
+    let sound: Vec<_> =
+        drone.iter().map(|note| (note.start, note.duration, note.key, note.velocity)).collect();
+    assert_eq!(sound, [(1920, 3840, 45, 60), (1920, 3840, 57, 70)]);
+    let channel = drone[0].channel;
+    assert!(all.notes.iter().all(|note| note.accompaniment || note.channel != channel));
+    assert!(
+        all.programs.iter().any(|program| (program.channel, program.program) == (channel, 109))
+    );
+    // Without an end it lasts as long as the music; unless it is told otherwise, it is a bassoon's A2 and A1.
+    let endless = performed(PLAIN, "%%MIDI droneon\nCDEF|\n", &PerformOptions::default());
+    let sound: Vec<_> = endless
+        .notes
+        .iter()
+        .filter(|note| note.accompaniment)
+        .map(|note| (note.start, note.duration, note.key, note.velocity))
+        .collect();
+    assert_eq!(sound, [(0, 1920, 33, 80), (0, 1920, 45, 80)]);
+}
+
+#[test]
+fn a_percussion_voice_plays_the_instruments_that_its_notes_are_mapped_to() {
+    let head = "M:4/4\nL:1/4\nK:C\n%%MIDI channel 10\n%%MIDI drummap ^C 40\n%%MIDI drummap d, 36";
+    assert_eq!(keys(head, "^C D, d, E|"), [40, 50, 36, E]);
+}
+
+#[test]
+fn a_finding_says_how_grave_it_is_where_it_is_what_is_wrong_and_what_to_do() {
+    let text = "X:1\nL:1/4\nK:C\nCD \"Am E|\n";
+    let book = abc::read(text);
+    let finding = &book.findings[0];
+    assert_eq!(finding.severity, abc::Severity::Error);
+    assert_eq!(&text[finding.span.clone()], "\"Am E|");
+    assert_eq!(finding.text, "a chord symbol or annotation without its closing quotation mark");
+    assert_eq!(finding.hint, "put a \" after it");
+}
+
+#[test]
+fn music_after_a_blank_line_is_left_out_and_that_is_said() {
+    let book =
+        abc::read("X:1\nK:C\nV:1\n\nCDEF|GABc|\nd4|\n\nThis is free text | with a stroke.\n");
+    let said: Vec<_> =
+        book.findings.iter().filter(|finding| finding.text.contains("blank line")).collect();
+    assert_eq!(said.len(), 1, "{:?}", book.findings);
+    assert_eq!(said[0].severity, abc::Severity::Warning);
+    let free = abc::read("X:1\nK:C\nCDEF|\n\nWords of the book | and its editor.\n");
+    assert_eq!(free.findings, []);
 }

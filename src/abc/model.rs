@@ -369,8 +369,8 @@ pub enum Accidental {
     Sharp,
     /// `^^`
     DoubleSharp,
-    /// `^3/4`, `_/`: a part of a semitone pair, in the way of abc2midi and abcm2ps: `numerator /
-    /// denominator` of a semitone, flat where negative.
+    /// `^3/4`, `_/`: `numerator / denominator` of a semitone, flat where negative, as abc2midi and
+    /// abcm2ps read it (it is not in ABC 2.1).
     Microtone {
         /// Signed: flat where negative.
         numerator: i8,
@@ -380,7 +380,8 @@ pub enum Accidental {
 }
 
 impl Accidental {
-    /// Semitones above the natural note; a microtone is rounded towards the natural note.
+    /// Semitones above the natural note; a microtone is rounded to the nearest one, a quarter-tone
+    /// towards the natural note.
     pub const fn semitones(self) -> i8 {
         match self {
             Self::DoubleFlat => -2,
@@ -388,13 +389,32 @@ impl Accidental {
             Self::Natural => 0,
             Self::Sharp => 1,
             Self::DoubleSharp => 2,
-            Self::Microtone { numerator, denominator } => {
-                if denominator == 0 {
-                    0
-                } else {
-                    (numerator as i16 / denominator as i16) as i8
-                }
+            Self::Microtone { .. } => {
+                let cents = self.microtone_cents();
+                let nearest = (cents.abs() + 49) / 100;
+                (if cents < 0 { -nearest } else { nearest }) as i8
             }
+        }
+    }
+
+    /// Cents (hundredths of a semitone, -50 to 50) that a microtone lies above what
+    /// [`semitones`](Self::semitones) says; 0 for the others.
+    pub const fn cents(self) -> i8 {
+        match self {
+            Self::Microtone { .. } => {
+                (self.microtone_cents() - self.semitones() as i16 * 100) as i8
+            }
+            _ => 0,
+        }
+    }
+
+    /// A microtone's cents above the natural note; 0 for the others.
+    const fn microtone_cents(self) -> i16 {
+        match self {
+            Self::Microtone { numerator, denominator } if denominator > 0 => {
+                (numerator as i32 * 100 / denominator as i32) as i16
+            }
+            _ => 0,
         }
     }
 
@@ -450,6 +470,8 @@ pub struct Note {
     /// Resolved: semitones above the natural note in force here: its own accidental, an earlier one
     /// in the bar or one tied over, or the key signature's.
     pub alteration: i8,
+    /// Resolved: cents (hundredths of a semitone, -50 to 50) above that, where a microtone is in force.
+    pub cents: i8,
     /// Resolved: the note's value in whole notes as it is engraved: with broken rhythm, without tuplets.
     pub value: Length,
     /// Resolved: how long it lasts in whole notes, tuplets included.

@@ -1,6 +1,6 @@
 //! Core: a tune as it is played: notes in ticks, repeats and parts unfolded.
 
-use super::accompaniment::{self, ChordNotes, Pattern, Sound};
+use super::accompaniment::{self, ChordNotes, Drone, Drums, Pattern, Sound, Switch};
 use super::model::{Change, Element, ElementKind, Finding, Grace, Severity};
 use super::unfold::unfold;
 use super::{Key, Length, Tune};
@@ -21,10 +21,14 @@ pub const MOST_NOTES: usize = 1 << 18;
 /// said in the findings.
 pub const MOST_CHANGES: usize = 1 << 16;
 
+/// General MIDI's channel of percussion, counted from 0.
+pub const PERCUSSION: u8 = 9;
+
 /// What is played beside the written notes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PerformOptions {
-    /// Bass and chords from the chord symbols, on a channel of their own.
+    /// What accompanies: bass and chords from the chord symbols and drones, on channels of their own, and drums,
+    /// on that of percussion.
     pub accompaniment: bool,
     /// Grace notes.
     pub grace_notes: bool,
@@ -63,6 +67,8 @@ pub struct Performance {
     pub bars: Vec<BarStart>,
     /// Instruments by start.
     pub programs: Vec<Program>,
+    /// Pitch bends by start; a channel that has none is not bent.
+    pub bends: Vec<Bend>,
     /// Chord symbols by start, as they come by in the first voice.
     pub chords: Vec<ChordStart>,
     /// Where the last note or rest ends.
@@ -142,6 +148,18 @@ pub struct Program {
     pub program: u8,
 }
 
+/// How far a channel's notes are bent from a time on: microtones, for which MIDI has no keys. Notes that sound
+/// together in one voice share one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bend {
+    /// When, in ticks.
+    pub start: u32,
+    /// The MIDI channel, 0 to 15.
+    pub channel: u8,
+    /// Cents (hundredths of a semitone) above the notes' keys, -50 to 50.
+    pub cents: i8,
+}
+
 /// A chord symbol from a time on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChordStart {
@@ -200,6 +218,7 @@ pub fn perform(tune: &Tune, options: &PerformOptions) -> Performance {
         performance.keys.len(),
         performance.bars.len(),
         performance.programs.len(),
+        performance.bends.len(),
         performance.chords.len(),
     ];
     if full.contains(&MOST_CHANGES) {
@@ -225,6 +244,7 @@ pub fn perform(tune: &Tune, options: &PerformOptions) -> Performance {
     );
     settle(&mut performance.keys, |key| key.start, |a, b| a.key == b.key);
     performance.programs.sort_by_key(|program| program.start);
+    performance.bends.sort_by_key(|bend| bend.start);
     performance
 }
 
@@ -363,14 +383,22 @@ struct Player<'a> {
     /// The latest end of the overlaid layers of this bar.
     layers_end: Clock,
     layer: usize,
+    /// Bars that the overlaid layer still has, the one it is in included.
+    layer_bars: usize,
     layer_channels: Vec<u8>,
     /// Notes held by ties, for each layer.
     held: Vec<Vec<Held>>,
     channel: u8,
+    /// By channel: how far it is bent now, in cents.
+    bent: [i8; 16],
+    /// Which keys a percussion voice plays in place of those written: `%%MIDI drummap`.
+    drum_map: HashMap<u8, u8>,
     metre: super::Metre,
     key: Key,
-    /// Semitones by clef, transpose= and octave=, and by `%%MIDI transpose`.
+    /// The clef in force, with transpose= and octave=, and the semitones that they make.
+    clef: super::Clef,
     clef_transpose: i16,
+    /// Semitones by `%%MIDI transpose`.
     midi_transpose: i16,
     beat: Beat,
     loudness_step: i16,
@@ -386,8 +414,19 @@ struct Player<'a> {
     accompaniment: (u8, u8),
     programs: (u8, u8),
     chord_names: HashMap<String, Vec<i8>>,
-    chord_bars: Vec<accompaniment::Bar>,
+    accompanied_bars: Vec<accompaniment::Bar>,
     chord_changes: Vec<accompaniment::Change>,
+    drums: Option<Rc<Drums>>,
+    /// What `%%MIDI drum` said last, for `%%MIDI drumbars` to spread anew.
+    drum_words: Vec<String>,
+    drum_bars: u32,
+    drum_switches: Vec<Switch>,
+    drone: Drone,
+    /// The drone that sounds: since when, its notes, and the place of its `%%MIDI droneon`.
+    droning: Option<(u32, Drone, Range<usize>)>,
+    drone_channel: Option<u8>,
+    /// The place of the field that is being taken in.
+    field: Range<usize>,
 }
 
 impl<'a> Player<'a> {
@@ -409,11 +448,15 @@ impl<'a> Player<'a> {
             bar_starts: vec![Clock::START],
             layers_end: Clock::START,
             layer: 0,
+            layer_bars: 0,
             layer_channels: Vec::new(),
             held: vec![Vec::new()],
             channel: Channels::nth(index),
+            bent: [0; 16],
+            drum_map: HashMap::new(),
             metre: tune.metre.clone(),
             key: tune.key.clone(),
+            clef: super::Clef::default(),
             clef_transpose: 0,
             midi_transpose: 0,
             beat: Beat { first: 105, strong: 95, weak: 80, every: 0, accents: true },
@@ -436,20 +479,29 @@ impl<'a> Player<'a> {
             accompaniment,
             programs: (0, 0),
             chord_names: HashMap::new(),
-            chord_bars: Vec::new(),
+            accompanied_bars: Vec::new(),
             chord_changes: Vec::new(),
+            drums: None,
+            drum_words: Vec::new(),
+            drum_bars: 1,
+            drum_switches: Vec::new(),
+            drone: Drone::default(),
+            droning: None,
+            drone_channel: None,
+            field: 0..0,
         };
         let voice = &tune.voices[index];
-        let mut clef = super::Clef::default();
         for field in tune.inherited.iter().chain(&tune.header) {
+            player.field = field.span.clone();
             match &field.change {
+                // One voice's drums and drone are enough.
+                Change::Midi(words) if index > 0 && starts_playing(words) => {}
                 Change::Midi(words) => player.midi(words),
-                Change::Key(_, of_key) => merge(&mut clef, of_key),
+                Change::Key(_, clef) => player.set_clef(clef),
                 _ => {}
             }
         }
-        merge(&mut clef, &voice.clef);
-        player.clef_transpose = transposition(&clef);
+        player.set_clef(&voice.clef);
         if let Some(program) = voice
             .properties
             .iter()
@@ -544,12 +596,12 @@ impl<'a> Player<'a> {
         {
             keep(&mut self.performance.metres, metre);
         }
-        if let Some(bar) = self.chord_bars.last_mut().filter(|_| self.bar_open)
-            && bar.start == self.clock.whole()
-        {
-            self.chord_bars.pop();
-            self.open_chord_bar();
-        }
+        self.accompaniment_changed();
+    }
+
+    fn set_clef(&mut self, clef: &super::Clef) {
+        merge(&mut self.clef, clef);
+        self.clef_transpose = transposition(&self.clef);
     }
 
     fn set_key(&mut self, key: &Key) {
@@ -607,6 +659,8 @@ impl<'a> Player<'a> {
                 self.held_mut().clear();
             }
             ElementKind::Spacer(_) => self.attached_marks(element),
+            // An overlay over several bars goes on over the lines between them (ABC 2.1 §7.4).
+            ElementKind::Bar(_) if self.layer > 0 && self.layer_bars > 1 => self.layer_bars -= 1,
             ElementKind::Bar(_) => {
                 self.clock = self.clock.max(self.layers_end);
                 self.close_bar(element.span.end);
@@ -627,6 +681,7 @@ impl<'a> Player<'a> {
                 let back = usize::from(*bars).clamp(1, self.bar_starts.len());
                 self.clock = self.bar_starts[self.bar_starts.len() - back];
                 self.layer = (self.layer + 1).min(15);
+                self.layer_bars = back;
                 while self.held.len() <= self.layer {
                     self.held.push(Vec::new());
                 }
@@ -642,9 +697,7 @@ impl<'a> Player<'a> {
                     if let Some(key) = key {
                         self.set_key(key);
                     }
-                    if *clef != super::Clef::default() {
-                        self.clef_transpose = transposition(clef);
-                    }
+                    self.set_clef(clef);
                 }
                 Change::Tempo(tempo) => {
                     if let Some(microseconds_per_quarter) = microseconds_per_quarter(tempo) {
@@ -654,7 +707,10 @@ impl<'a> Player<'a> {
                         );
                     }
                 }
-                Change::Midi(words) => self.midi(words),
+                Change::Midi(words) => {
+                    self.field = field.span.clone();
+                    self.midi(words);
+                }
                 _ => {}
             },
             _ => {}
@@ -685,10 +741,10 @@ impl<'a> Player<'a> {
                 BarStart { start: self.clock.whole(), span: element.span.clone() },
             );
         }
-        self.open_chord_bar();
+        self.open_accompanied_bar();
     }
 
-    fn open_chord_bar(&mut self) {
+    fn open_accompanied_bar(&mut self) {
         if !self.options.accompaniment {
             return;
         }
@@ -705,13 +761,14 @@ impl<'a> Player<'a> {
         let mut sound = self.sound;
         sound.transpose = self.midi_transpose;
         keep(
-            &mut self.chord_bars,
+            &mut self.accompanied_bars,
             accompaniment::Bar {
                 start: self.clock.whole(),
                 end: self.clock.whole(),
                 full,
                 pattern,
                 sound,
+                drums: self.drums.clone(),
             },
         );
     }
@@ -726,7 +783,7 @@ impl<'a> Player<'a> {
         {
             bar.span.end = bar.span.end.max(end);
         }
-        if let Some(bar) = self.chord_bars.last_mut() {
+        if let Some(bar) = self.accompanied_bars.last_mut() {
             bar.end = self.clock.whole();
         }
     }
@@ -858,10 +915,11 @@ impl<'a> Player<'a> {
                 + i16::from(note.pitch.step.semitones())
                 + i16::from(note.alteration)
                 + transpose;
-            let Ok(key) = u8::try_from(key) else { continue };
-            if key > 127 {
-                continue;
-            }
+            let Ok(key @ 0..=127) = u8::try_from(key) else { continue };
+            let key = match self.drum_map.get(&key) {
+                Some(&mapped) if channel == PERCUSSION => mapped,
+                _ => key,
+            };
             let length = note.duration * stretch;
             let tied = note.tie.is_some() || all_tied;
             let mut end = start;
@@ -881,6 +939,7 @@ impl<'a> Player<'a> {
                     held
                 }
                 None => {
+                    self.bend(channel, note.cents);
                     let ticks = length.ticks().max(1);
                     let mut played = Note {
                         start: start.whole(),
@@ -928,6 +987,16 @@ impl<'a> Player<'a> {
         }
         self.held[self.layer] = next_held;
         self.clock.advance(duration, 1);
+    }
+
+    /// Bends what follows on a channel by so many cents.
+    fn bend(&mut self, channel: u8, cents: i8) {
+        let Some(bent) = self.bent.get_mut(usize::from(channel)) else { return };
+        if *bent != cents {
+            *bent = cents;
+            let start = self.clock.whole();
+            keep(&mut self.performance.bends, Bend { start, channel, cents });
+        }
     }
 
     /// How many ticks grace notes take from the note after them.
@@ -1053,9 +1122,8 @@ impl<'a> Player<'a> {
         };
         let octave = words
             .iter()
-            .position(|word| word == "octave")
-            .and_then(|at| number(at + 1))
-            .map_or(0, |octave| octave.clamp(-3, 3) as i8);
+            .find_map(|word| word.strip_prefix("octave=")?.parse::<i8>().ok())
+            .map_or(0, |octave| octave.clamp(-3, 3));
         match word(0).to_ascii_lowercase().as_str() {
             "program" => match (number(1), number(2)) {
                 (Some(channel @ 1..=16), Some(program @ 0..=127)) => keep(
@@ -1083,16 +1151,16 @@ impl<'a> Player<'a> {
             "gchord" => {
                 let pattern = Pattern::read(word(1), self.gchord_bars);
                 self.pattern = pattern.map(Rc::new);
-                self.bar_pattern_changed();
+                self.accompaniment_changed();
             }
             "gchordbars" => self.gchord_bars = number(1).unwrap_or(1).clamp(1, 64) as u32,
             "gchordon" => {
                 self.gchord_on = true;
-                self.bar_pattern_changed();
+                self.accompaniment_changed();
             }
             "gchordoff" => {
                 self.gchord_on = false;
-                self.bar_pattern_changed();
+                self.accompaniment_changed();
             }
             "chordprog" => {
                 if let Some(program @ 0..=127) = number(1) {
@@ -1108,6 +1176,27 @@ impl<'a> Player<'a> {
                     self.accompaniment_programs();
                 }
             }
+            "drum" => {
+                self.drum_words = words[1..].to_vec();
+                self.set_drums();
+            }
+            "drumbars" => {
+                self.drum_bars =
+                    number(1).filter(|bars| (1..=10).contains(bars)).unwrap_or(1) as u32;
+                self.set_drums();
+            }
+            "drumon" => self.switch_drums(true),
+            "drumoff" => self.switch_drums(false),
+            "drummap" => {
+                if let (Some(key), Some(to @ 0..=127)) = (percussion_key(word(1)), number(2))
+                    && self.drum_map.len() < 128
+                {
+                    self.drum_map.insert(key, to as u8);
+                }
+            }
+            "drone" => self.drone.set(&words[1..]),
+            "droneon" => self.start_drone(),
+            "droneoff" => self.stop_drone(),
             "chordvol" => self.sound.chord_velocity = number(1).unwrap_or(75).clamp(0, 127) as u8,
             "bassvol" => self.sound.bass_velocity = number(1).unwrap_or(80).clamp(0, 127) as u8,
             "chordname" => {
@@ -1134,13 +1223,55 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// A pattern that is set before a bar's first note holds for that bar.
-    fn bar_pattern_changed(&mut self) {
+    /// What is set before a bar's first note holds for that bar.
+    fn accompaniment_changed(&mut self) {
         if self.bar_open
-            && self.chord_bars.last().is_some_and(|bar| bar.start == self.clock.whole())
+            && self.accompanied_bars.last().is_some_and(|bar| bar.start == self.clock.whole())
         {
-            self.chord_bars.pop();
-            self.open_chord_bar();
+            self.accompanied_bars.pop();
+            self.open_accompanied_bar();
+        }
+    }
+
+    fn set_drums(&mut self) {
+        self.drums = Drums::read(&self.drum_words, self.drum_bars).map(Rc::new);
+        self.accompaniment_changed();
+    }
+
+    fn switch_drums(&mut self, on: bool) {
+        let switch = Switch { start: self.clock.whole(), on, span: self.field.clone() };
+        keep(&mut self.drum_switches, switch);
+    }
+
+    fn start_drone(&mut self) {
+        if !self.options.accompaniment || self.droning.is_some() {
+            return;
+        }
+        let channel = *self.drone_channel.get_or_insert_with(|| self.channels.take());
+        let (start, program) = (self.clock.whole(), self.drone.program);
+        keep(&mut self.performance.programs, Program { start, channel, program });
+        self.droning = Some((start, self.drone, self.field.clone()));
+    }
+
+    fn stop_drone(&mut self) {
+        let (Some((start, drone, span)), Some(channel)) = (self.droning.take(), self.drone_channel)
+        else {
+            return;
+        };
+        let duration = self.clock.whole().saturating_sub(start);
+        for (key, velocity) in drone.notes {
+            if duration > 0 {
+                self.performance.notes.push(Note {
+                    start,
+                    duration,
+                    key,
+                    velocity,
+                    channel,
+                    voice: self.index as u16,
+                    accompaniment: true,
+                    span: span.clone(),
+                });
+            }
         }
     }
 
@@ -1171,15 +1302,49 @@ impl<'a> Player<'a> {
             self.tune.voices[self.index].elements.last().map_or(0, |element| element.span.end);
         self.close_bar(end);
         self.performance.end = self.performance.end.max(self.clock.whole());
-        if self.options.accompaniment && !self.chord_changes.is_empty() {
-            accompaniment::accompany(
-                &self.chord_bars,
-                &self.chord_changes,
-                self.index as u16,
-                &mut self.performance.notes,
-            );
+        self.stop_drone();
+        let (bars, voice) = (&self.accompanied_bars, self.index as u16);
+        if !self.chord_changes.is_empty() {
+            accompaniment::accompany(bars, &self.chord_changes, voice, &mut self.performance.notes);
+        }
+        if !self.drum_switches.is_empty() {
+            accompaniment::drum(bars, &self.drum_switches, voice, &mut self.performance.notes);
         }
     }
+}
+
+/// Whether a `%%MIDI` directive starts drums or a drone.
+fn starts_playing(words: &[String]) -> bool {
+    words.first().is_some_and(|word| {
+        word.eq_ignore_ascii_case("drumon") || word.eq_ignore_ascii_case("droneon")
+    })
+}
+
+/// The MIDI key of a note as ABC writes it, `^f` or `D,`; the key signature does not count.
+fn percussion_key(text: &str) -> Option<u8> {
+    let letter_at = text.find(|c: char| c.is_ascii_alphabetic())?;
+    let (accidental, rest) = text.split_at(letter_at);
+    let alteration: i16 = match accidental {
+        "" | "=" => 0,
+        "^" => 1,
+        "^^" => 2,
+        "_" => -1,
+        "__" => -2,
+        _ => return None,
+    };
+    let letter = rest.chars().next()?;
+    let step = super::Step::from_letter(letter)?;
+    let marks: i16 = rest[1..]
+        .chars()
+        .map(|mark| match mark {
+            '\'' => Some(1),
+            ',' => Some(-1),
+            _ => None,
+        })
+        .sum::<Option<i16>>()?;
+    let octave = if letter.is_ascii_lowercase() { 5 } else { 4 } + marks;
+    let key = (octave + 1).checked_mul(12)? + i16::from(step.semitones()) + alteration;
+    u8::try_from(key).ok().filter(|&key| key < 128)
 }
 
 /// Takes over what a later clef says.

@@ -110,6 +110,8 @@ struct Reader<'a> {
     pending_start: Option<usize>,
     /// Blank lines up to here have been looked at.
     blank_until: usize,
+    /// Music after the tune's end has been spoken of.
+    stray_said: bool,
     /// The line of music before ended in `\`.
     continued: bool,
     /// Letters that U: defines, over the standard's.
@@ -132,6 +134,16 @@ struct Reader<'a> {
     voice_metres: HashMap<usize, bool>,
     /// Parts that the body starts, each with its place and every voice's length there.
     parts: Vec<(char, Range<usize>, Vec<usize>)>,
+}
+
+/// Whether a line between tunes is rather music than free text: it has bar lines and next to no other letters than
+/// notes'.
+fn looks_like_music(line: &str) -> bool {
+    let line = &line.as_bytes()[..line.len().min(256)];
+    let count = |of: &dyn Fn(&u8) -> bool| line.iter().filter(|byte| of(byte)).count();
+    let notes = count(&|byte| matches!(byte, b'A'..=b'G' | b'a'..=b'g' | b'z'));
+    let letters = count(&|byte| byte.is_ascii_alphabetic() || !byte.is_ascii());
+    line.contains(&b'|') && notes > 0 && notes * 10 >= letters * 9
 }
 
 #[derive(Clone, Copy)]
@@ -161,6 +173,7 @@ impl<'a> Reader<'a> {
             pending: Attached::default(),
             pending_start: None,
             blank_until: 0,
+            stray_said: false,
             continued: false,
             symbols: HashMap::new(),
             macros: Vec::new(),
@@ -300,13 +313,11 @@ impl<'a> Reader<'a> {
                 self.continuation(start, end);
                 return;
             }
-            // `e:|` starts a line of music: a note or rest before a repeat sign.
+            // `e:|` starts a line of music: a note or rest before a repeat sign. `d:` and a word is the symbol
+            // line of old.
             let music = self.place == Place::Body
-                && match bytes[0] {
-                    b'a'..=b'g' | b'x' | b'z' => true,
-                    b'A'..=b'G' | b'Z' => matches!(bytes.get(2), Some(b'|' | b':')),
-                    _ => false,
-                };
+                && matches!(bytes[0], b'a'..=b'g' | b'x' | b'z' | b'A'..=b'G' | b'Z')
+                && matches!(bytes.get(2), Some(b'|' | b':' | b']'));
             if bytes[0].is_ascii_alphabetic() && !music {
                 self.field_line(start, end);
                 return;
@@ -323,6 +334,14 @@ impl<'a> Reader<'a> {
                         "music before the key",
                         "end the header with a K: field",
                     );
+                    let key = self.tune.key.clone();
+                    self.tune.header.push(Field {
+                        span: start..start,
+                        letter: 'K',
+                        text: key.to_string(),
+                        inline: false,
+                        change: Change::Key(Some(key), Clef::default()),
+                    });
                     self.start_body();
                     self.music_line(start, end);
                 } else {
@@ -333,6 +352,15 @@ impl<'a> Reader<'a> {
                         "put a letter and a colon before it, such as N: for notes",
                     );
                 }
+            }
+            Place::Between if !self.stray_said && looks_like_music(line) => {
+                self.stray_said = true;
+                self.find(
+                    Severity::Warning,
+                    start..end,
+                    "what looks like music stands after a blank line, which ended the tune, and is left out",
+                    "leave no line blank within a tune, and start each with X:",
+                );
             }
             Place::FileHeader | Place::Between => {}
         }
@@ -373,6 +401,7 @@ impl<'a> Reader<'a> {
 
     fn start_tune(&mut self, at: usize) {
         self.finish_tune(at);
+        self.stray_said = false;
         self.tune = Tune { span: at..at, inherited: self.file_header.clone(), ..Tune::default() };
         self.elements = 0;
         self.elements_cut = false;

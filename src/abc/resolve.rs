@@ -50,20 +50,21 @@ impl Tune {
     /// Resolves, and says what doesn't add up.
     pub(super) fn resolve_and_check(&mut self) -> Vec<Finding> {
         let mut findings = Vec::new();
-        let swing = self.swings();
+        let swing = self.is_hornpipe();
         let ratio = self
             .inherited
             .iter()
             .chain(&self.header)
             .filter_map(|field| broken_ratio(&field.change))
+            .next_back();
+        let propagation = self
+            .inherited
+            .iter()
+            .chain(&self.header)
+            .filter(|field| matches!(field.letter, '%' | 'I'))
+            .filter_map(|field| Propagation::read(&field.text))
             .next_back()
-            .unwrap_or(if swing { (2, 1) } else { (3, 1) });
-        let octave_only = self.header.iter().chain(&self.inherited).any(|field| {
-            let mut words = field.text.split_whitespace();
-            matches!(field.letter, '%' | 'I')
-                && words.next() == Some("propagate-accidentals")
-                && words.next() == Some("octave")
-        });
+            .unwrap_or(Propagation::Pitch);
         for voice in &mut self.voices {
             let mut resolver = Resolver {
                 unit: self.unit,
@@ -71,10 +72,10 @@ impl Tune {
                 metre: self.metre.clone(),
                 swing,
                 ratio,
-                octave_only,
+                propagation,
                 in_bar: HashMap::new(),
-                tied: HashMap::new(),
-                tied_here: HashMap::new(),
+                tied: Vec::new(),
+                tied_here: Vec::new(),
                 findings: &mut findings,
             };
             resolver.voice(&mut voice.elements);
@@ -103,34 +104,67 @@ impl Tune {
         findings
     }
 
-    /// Whether R: says hornpipe in 2/4 or 4/4: pairs are then played long and short, two to one, as
-    /// abc2midi plays them.
-    fn swings(&self) -> bool {
+    /// Whether R: says hornpipe, and nothing speaks against it in M: of the header: 2/4 or 4/4, or no metre there.
+    fn is_hornpipe(&self) -> bool {
         let named = self.header.iter().chain(&self.inherited).any(|field| {
             field.letter == 'R'
                 && (field.text.starts_with("hornpipe") || field.text.starts_with("Hornpipe"))
         });
-        named && self.metre.unit == 4 && matches!(self.metre.numerator(), 2 | 4)
+        named && (self.metre.bar().is_none() || swings(&self.metre))
+    }
+}
+
+/// Whether a hornpipe of this metre has its pairs played long and short, two to one, as abc2midi plays them.
+fn swings(metre: &Metre) -> bool {
+    metre.bar().is_some() && metre.unit == 4 && matches!(metre.numerator(), 2 | 4)
+}
+
+/// How far a written accidental reaches within its bar: `%%propagate-accidentals` (ABC 2.1 §11.3).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Propagation {
+    /// `not`: its own note only.
+    Not,
+    /// `octave`: the notes of its step in its octave.
+    Octave,
+    /// `pitch`, the default: the notes of its step in every octave.
+    Pitch,
+}
+
+impl Propagation {
+    /// What a directive's text says, where it is this directive.
+    fn read(text: &str) -> Option<Self> {
+        let mut words = text.split_whitespace();
+        if words.next()? != "propagate-accidentals" {
+            return None;
+        }
+        match words.next()? {
+            "not" => Some(Self::Not),
+            "octave" => Some(Self::Octave),
+            "pitch" => Some(Self::Pitch),
+            _ => None,
+        }
     }
 }
 
 type Place = (Step, i8);
+
+/// Semitones above the natural note, and cents above that where a microtone says so.
+type Alteration = (i8, i8);
 
 struct Resolver<'a> {
     unit: Length,
     signature: [i8; 7],
     metre: Metre,
     swing: bool,
-    /// What a single `>` makes of two notes: three to one, or what `%%MIDI ratio` says.
-    ratio: (u32, u32),
-    /// Accidentals hold for their own octave only (%%propagate-accidentals octave).
-    octave_only: bool,
+    /// What a single `>` makes of two notes where `%%MIDI ratio` says it.
+    ratio: Option<(u32, u32)>,
+    propagation: Propagation,
     /// Alterations that hold to the end of the bar.
-    in_bar: HashMap<Place, i8>,
-    /// Notes tied over from the element before, with their alterations.
-    tied: HashMap<Place, i8>,
+    in_bar: HashMap<Place, Alteration>,
+    /// Notes tied over from the element before, with their alterations. A chord may tie two of one place.
+    tied: Vec<(Place, Alteration)>,
     /// Notes that this element ties on.
-    tied_here: HashMap<Place, i8>,
+    tied_here: Vec<(Place, Alteration)>,
     findings: &'a mut Vec<Finding>,
 }
 
@@ -142,25 +176,37 @@ struct Running {
 
 impl Resolver<'_> {
     fn place(&self, pitch: Pitch) -> Place {
-        (pitch.step, if self.octave_only { pitch.octave } else { 0 })
+        (pitch.step, if self.propagation == Propagation::Octave { pitch.octave } else { 0 })
+    }
+
+    /// What a single `>` makes of two notes: three to one, in a hornpipe that swings two to one.
+    fn broken(&self) -> (u32, u32) {
+        self.ratio.unwrap_or(if self.swing && swings(&self.metre) { (2, 1) } else { (3, 1) })
     }
 
     fn alter(&mut self, note: &mut Note) {
         let place = self.place(note.pitch);
         let exact = (note.pitch.step, note.pitch.octave);
-        note.alteration = match note.pitch.accidental {
+        (note.alteration, note.cents) = match note.pitch.accidental {
             Some(accidental) => {
-                let alteration = accidental.semitones();
-                self.in_bar.insert(place, alteration);
+                let alteration = (accidental.semitones(), accidental.cents());
+                if self.propagation != Propagation::Not {
+                    self.in_bar.insert(place, alteration);
+                }
                 alteration
             }
-            None => match self.tied.get(&exact) {
-                Some(&alteration) => alteration,
-                None => match self.in_bar.get(&place) {
-                    Some(&alteration) => alteration,
-                    None => self.signature[note.pitch.step as usize],
-                },
-            },
+            None => {
+                let plain = self
+                    .in_bar
+                    .get(&place)
+                    .copied()
+                    .unwrap_or((self.signature[note.pitch.step as usize], 0));
+                let mut tied = self.tied.iter().filter(|tied| tied.0 == exact).map(|tied| tied.1);
+                match tied.next() {
+                    Some(first) if first != plain && tied.all(|other| other != plain) => first,
+                    _ => plain,
+                }
+            }
         };
     }
 
@@ -194,8 +240,10 @@ impl Resolver<'_> {
                     note.value = note.length * self.unit;
                     note.duration = note.value * ratio;
                     if note.tie.is_some() {
-                        self.tied_here
-                            .insert((note.pitch.step, note.pitch.octave), note.alteration);
+                        self.tied_here.push((
+                            (note.pitch.step, note.pitch.octave),
+                            (note.alteration, note.cents),
+                        ));
                     }
                     true
                 }
@@ -203,19 +251,20 @@ impl Resolver<'_> {
                     for note in &mut chord.notes {
                         self.alter(note);
                         note.value = note.length * chord.length * self.unit;
-                        note.duration = note.value * ratio;
                         if note.tie.is_some() || chord.tie.is_some() {
-                            self.tied_here
-                                .insert((note.pitch.step, note.pitch.octave), note.alteration);
+                            self.tied_here.push((
+                                (note.pitch.step, note.pitch.octave),
+                                (note.alteration, note.cents),
+                            ));
                         }
                     }
                     if let Some(first) = chord.notes.first() {
                         chord.value = first.value;
-                        chord.duration = first.duration;
+                        chord.duration = first.value * ratio;
                     }
-                    // The chord lasts as long as its first note (§4.17); none sounds on after it.
+                    // The chord lasts as long as its first note (§4.17), and all its notes with it.
                     for note in &mut chord.notes {
-                        note.duration = note.duration.min(chord.duration);
+                        note.duration = chord.duration;
                     }
                     true
                 }
@@ -272,7 +321,7 @@ impl Resolver<'_> {
                         Change::Key(Some(key), _) => self.signature = key.alterations(),
                         Change::Unit(unit) => self.unit = *unit,
                         Change::Metre(metre) => self.metre = metre.clone(),
-                        change => self.ratio = broken_ratio(change).unwrap_or(self.ratio),
+                        change => self.ratio = broken_ratio(change).or(self.ratio),
                     }
                     false
                 }
@@ -288,10 +337,10 @@ impl Resolver<'_> {
             self.tied = std::mem::take(&mut self.tied_here);
             let written = duration(&element.kind);
             if let Some((marks, first, _)) = broken.take() {
-                scale(&mut before[first].kind, broken_factor(marks, self.ratio));
-                scale(&mut element.kind, broken_factor(-marks, self.ratio));
+                scale(&mut before[first].kind, broken_factor(marks, self.broken()));
+                scale(&mut element.kind, broken_factor(-marks, self.broken()));
                 last_swung = None;
-            } else if self.swing {
+            } else if self.swing && swings(&self.metre) {
                 let eighth = matches!(element.kind, ElementKind::Note(_)).then_some(written);
                 // The metre's eighth (its sixteenth in 2/4) on an offbeat, after one of the same length.
                 let small = Length::new(self.metre.numerator(), 32);

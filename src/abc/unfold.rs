@@ -181,13 +181,15 @@ pub(super) fn unfold(
     order
 }
 
-/// Whether the next thing after `at` that is not layout is a variant ending.
+/// Whether the next thing after `at` that is neither layout nor a plain bar line is a variant ending: the end of one
+/// and the start of the next may stand on lines of their own, `:|` and `|2`.
 fn ending_follows(elements: &[Element], at: usize) -> bool {
     elements[at + 1..]
         .iter()
         .take(64)
         .find(|element| {
             !matches!(element.kind, ElementKind::BeamBreak | ElementKind::LineBreak(_))
+                && !matches!(&element.kind, ElementKind::Bar(bar) if bar.line == BarLine::Thin && bar.repeat_end == 0 && bar.repeat_start == 0)
                 && !matches!(&element.kind, ElementKind::Field(field) if matches!(field.change, Change::Nothing | Change::Words | Change::Symbols))
         })
         .is_some_and(|element| matches!(element.kind, ElementKind::Ending(_)))

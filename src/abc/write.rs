@@ -66,11 +66,13 @@ impl Sheet {
         for field in titles.iter().chain(inherited).chain(rest) {
             self.field(field);
         }
-        if tune.header.last().is_none_or(|field| field.letter != 'K') {
+        let has_music = tune.voices.iter().any(|voice| !voice.elements.is_empty());
+        if has_music && tune.header.last().is_none_or(|field| field.letter != 'K') {
             let _ = writeln!(self.text, "K:{}", tune.key);
         }
         // What the header says of voices need not be said again.
-        let known = if tune.voices.len() > 1 {
+        let named = tune.voices.iter().any(|voice| !voice.id.is_empty());
+        let known = if named {
             super::read(&self.text[header_start..])
                 .tunes
                 .pop()
@@ -84,7 +86,7 @@ impl Sheet {
                     (&known.id, &known.properties, &known.clef)
                         == (&voice.id, &voice.properties, &voice.clef)
                 });
-                if tune.voices.len() > 1 || !voice.elements.is_empty() && !said {
+                if tune.voices.len() > 1 || !said {
                     self.voice(voice, !said);
                 }
             }
@@ -288,8 +290,22 @@ impl Sheet {
             }
             ElementKind::Ending(ending) => {
                 self.ending(ending);
-                // `["last"A` would be a chord.
-                if !ending.text.is_empty() && !matches!(next, Some(ElementKind::BeamBreak)) {
+                // `["last"A` would be a chord, and so would a text before a chord symbol or a rest.
+                let after = all.get(index + 1);
+                let decorated =
+                    after.and_then(|after| after.attached.as_deref()).is_some_and(|attached| {
+                        attached.grace.is_none()
+                            && attached.chord_symbols.is_empty()
+                            && attached.annotations.is_empty()
+                            && attached
+                                .decorations
+                                .first()
+                                .is_some_and(|first| first.letter.is_none())
+                    });
+                if !ending.text.is_empty()
+                    && !decorated
+                    && !matches!(next, Some(ElementKind::BeamBreak))
+                {
                     self.text.push(' ');
                 }
             }
@@ -467,16 +483,19 @@ fn pitch(pitch: Pitch) -> String {
 /// their places in a text, how white space is laid out, and whether a field stands in the file header or
 /// their own.
 pub fn same(one: &Tune, two: &Tune) -> bool {
-    fn fields(tune: &Tune) -> Vec<(char, &str)> {
+    // A number that a tune has not is given to it where it is written.
+    let numbered =
+        [one, two].iter().all(|tune| tune.header.iter().any(|field| field.letter == 'X'));
+    let fields = |tune: &'_ Tune| -> Vec<(char, String)> {
         let all = tune.inherited.iter().chain(&tune.header);
         let mut fields: Vec<_> = all
-            .filter(|field| field.letter != 'm')
-            .map(|field| (field.letter, field.text.as_str()))
+            .filter(|field| field.letter != 'm' && (numbered || field.letter != 'X'))
+            .map(|field| (field.letter, field.text.clone()))
             .collect();
         // Only fields of one letter may not change places.
         fields.sort_by_key(|&(letter, _)| letter);
         fields
-    }
+    };
     fn placeless(elements: &[Element]) -> Vec<Element> {
         let mut placeless: Vec<Element> = Vec::with_capacity(elements.len());
         for element in elements {

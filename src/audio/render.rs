@@ -1,5 +1,6 @@
 //! Worker: notes rendered with the built-in voice, and stereo WAV files.
 
+use crate::abc::performance::PERCUSSION;
 use crate::abc::{PPQ, Performance};
 use crate::voice::Voice;
 use std::io::{Seek, Write};
@@ -62,7 +63,7 @@ impl Rendering {
         let mut events = Vec::with_capacity(performance.notes.len() * 2 + 1);
         for note in &performance.notes {
             // Percussion has no pitch that a string could play.
-            if note.channel == 9 {
+            if note.channel == PERCUSSION {
                 continue;
             }
             events.push((at(note.start), Stroke::On(note.key, note.velocity)));

@@ -1,7 +1,8 @@
-//! Core: a performance as ABC: quantised, with metre, key, spelling, beams, bars and ties.
+//! Core: a performance as ABC: quantised, with metre, key, spelling, beams, bars, ties and repeats.
 
 use super::find;
 use super::read::bar_ticks;
+use super::repeats;
 use crate::abc::performance::{KeyStart, Metre, Note};
 use crate::abc::{Key, Length, PPQ, Performance};
 use std::collections::BTreeMap;
@@ -21,7 +22,8 @@ const THIRTY_SECOND: u32 = PPQ / 8;
 /// Music that lies on a grid of 32nd notes and their triplets is written tick for tick as it is; other music is
 /// first brought to that grid. The metre and the key signature are the performance's own, or found where it
 /// has none; the mode is found either way, for MIDI knows but major and minor. Notes that overlap in one
-/// voice are parted into several.
+/// voice are parted into several. What comes twice in a row, or twice but for its end, is written once, with a
+/// repeat and first and second endings.
 pub fn to_abc(performance: &Performance) -> String {
     let notes = on_the_grid(performance);
     let is_written = !performance.bars.is_empty() || lies_on_grid(&performance.notes);
@@ -57,16 +59,26 @@ pub fn to_abc(performance: &Performance) -> String {
     sheet.head(performance);
     let layers = layers(&notes);
     let many = layers.len() > 1;
-    for (index, layer) in layers.iter().enumerate() {
+    let mut room = MOST_BYTES;
+    let written: Vec<Vec<WrittenBar>> = layers
+        .iter()
+        .enumerate()
+        .map(|(index, layer)| sheet.bars_of(performance, layer, index == 0, &mut room))
+        .collect();
+    let order = repeats::fold(&written);
+    for (index, (layer, bars)) in layers.iter().zip(&written).enumerate() {
         if many {
             let clef = if layer.is_low() { " clef=bass" } else { "" };
             let _ = writeln!(sheet.text, "V:{}{clef}", index + 1);
         }
         sheet.sound(performance, layer);
-        sheet.music(performance, layer, index == 0);
+        sheet.music(bars, &order);
     }
     if layers.is_empty() {
         sheet.text.push_str("z8|]\n");
+    }
+    if room == 0 {
+        sheet.text.push_str("% cut here: the music is too long\n");
     }
     sheet.text
 }
@@ -312,6 +324,19 @@ struct Piece<'a> {
     tied: bool,
 }
 
+/// A bar as it is written.
+#[derive(Clone, Debug, Default)]
+pub(super) struct WrittenBar {
+    /// The fields before its music, where metre or key change.
+    changes: String,
+    /// Its music; `Z` for a whole bar of rest.
+    pub(super) text: String,
+    /// Metre, key signature and tempo in force at its end, as numbers that differ where those do.
+    pub(super) state: (usize, i8, usize),
+    /// Whether it is incomplete and the first.
+    pickup: bool,
+}
+
 struct Sheet {
     text: String,
     unit: Length,
@@ -350,85 +375,125 @@ impl Sheet {
         }
     }
 
-    fn music(&mut self, performance: &Performance, layer: &Layer, first: bool) {
+    /// Every bar of a layer as text, as far as there is room for it, in bytes.
+    fn bars_of(
+        &self,
+        performance: &Performance,
+        layer: &Layer,
+        first: bool,
+        room: &mut usize,
+    ) -> Vec<WrittenBar> {
         let mut speller = find::Speller::new(&self.key);
         let mut sounds = layer.chords.iter().peekable();
-        let keys = self.keys.clone();
-        let mut pending_keys = keys.iter().peekable();
+        let mut keys = self.keys.iter().peekable();
         let mut tempos = performance.tempos.iter().skip(1).peekable();
         let mut chords = performance.chords.iter().peekable();
+        let mut written = Vec::with_capacity(self.bars.len());
         let mut metre = 0;
         let mut key = self.key.clone();
-        let mut bar = 0;
-        // An incomplete first bar is none of the line's four.
-        let is_short = |b: &BarSpan| b.length < bar_ticks(&self.metres[b.metre]);
-        let mut in_line = -i32::from(self.bars.first().is_some_and(is_short));
-        while bar < self.bars.len() {
-            let span = self.bars[bar];
+        // Changes of tempo so far.
+        let mut changes = 0;
+        for &span in &self.bars {
+            let mut bar = WrittenBar::default();
             if span.metre != metre {
                 metre = span.metre;
                 let now = self.metres[metre];
-                let _ = write!(self.text, "[M:{}/{}]", now.numerator, now.denominator);
+                let _ = write!(bar.changes, "[M:{}/{}]", now.numerator, now.denominator);
             }
             let mut changed = None;
-            while let Some(change) = pending_keys.next_if(|change| change.start <= span.start) {
+            while let Some(change) = keys.next_if(|change| change.start <= span.start) {
                 changed = Some(&change.key);
             }
             if let Some(changed) = changed.filter(|changed| changed.fifths() != key.fifths()) {
                 key = changed.clone();
                 speller = find::Speller::new(&key);
-                let _ = write!(self.text, "[K:{key}]");
+                let _ = write!(bar.changes, "[K:{key}]");
             }
-            let whole = |b: &BarSpan| b.length == bar_ticks(&self.metres[b.metre]);
+            let until = span.start + span.length;
+            let mut marks = Marks::default();
+            if first {
+                while let Some(chord) = chords.next_if(|chord| chord.start < until) {
+                    marks.chords.push((chord.start, chord.symbol.clone()));
+                }
+                while let Some(tempo) = tempos.next_if(|tempo| tempo.start < until) {
+                    let text = tempo_text(tempo.microseconds_per_quarter, &self.metres[metre]);
+                    marks.tempos.push((tempo.start, text));
+                    changes += 1;
+                }
+            }
+            let whole = span.length == bar_ticks(&self.metres[metre]);
+            let silent = sounds.peek().is_none_or(|sound| sound.start >= until);
+            bar.pickup = span.start == 0 && !whole;
+            bar.state = (metre, key.fifths(), changes);
+            if silent && whole && until <= self.end && marks.is_empty() {
+                bar.text.push('Z');
+            } else {
+                let cuts: Vec<u32> = marks.chords.iter().map(|&(start, _)| start).collect();
+                let pieces = self.pieces(span, &mut sounds, &cuts);
+                speller.start_bar();
+                self.bar(&mut bar.text, span, &pieces, &mut speller, &marks);
+            }
+            *room = room.saturating_sub(bar.changes.len() + bar.text.len() + 2);
+            written.push(bar);
+            if *room == 0 {
+                break;
+            }
+        }
+        written
+    }
 
-            // Whole bars of rest up to where something happens.
-            let next_sound = sounds.peek().map_or(self.end, |sound| sound.start);
-            let next_chord = chords.peek().map_or(u32::MAX, |c| c.start);
-            let next_event = next_sound
-                .min(if first { next_chord } else { u32::MAX })
-                .min(pending_keys.peek().map_or(u32::MAX, |change| change.start));
-            let rests = self.bars[bar..]
-                .iter()
-                .take_while(|b| {
-                    b.start + b.length <= next_event.min(self.end) && b.metre == metre && whole(b)
-                })
-                .count();
-            if rests > 0 {
+    /// Writes bars in an order, with the bar lines, repeats and endings that it asks for.
+    fn music(&mut self, bars: &[WrittenBar], order: &[repeats::Step]) {
+        let mut steps = order.iter().filter(|step| step.bar < bars.len()).peekable();
+        let mut in_line = 0;
+        let mut rests = 0;
+        if steps.peek().is_some_and(|step| step.starts) {
+            self.text.push_str("|:");
+        }
+        while let Some(step) = steps.next() {
+            let bar = &bars[step.bar];
+            let next = steps.peek();
+            let (ends, next_starts) = (step.ends, next.is_some_and(|next| next.starts));
+            let ending = next.and_then(|next| next.ending);
+            let last = next.is_none();
+            let line = match (ends, next_starts, ending) {
+                (true, true, _) => "::".to_owned(),
+                (true, _, Some(number)) => format!(":|{number} "),
+                (true, ..) => ":|".to_owned(),
+                (_, _, Some(number)) => format!("|{number} "),
+                (_, true, _) => "|:".to_owned(),
+                _ if last => "|]".to_owned(),
+                _ if step.closes => "||".to_owned(),
+                _ => "|".to_owned(),
+            };
+            // Whole bars of rest in a row are one sign.
+            let goes_on = line == "|"
+                && bar.text == "Z"
+                && next.is_some_and(|next| {
+                    bars[next.bar].text == "Z" && bars[next.bar].changes.is_empty()
+                });
+            self.text.push_str(&bar.changes);
+            if bar.text == "Z" {
+                rests += 1;
+                if goes_on {
+                    continue;
+                }
                 self.text.push('Z');
                 if rests > 1 {
                     let _ = write!(self.text, "{rests}");
                 }
-                bar += rests;
+                rests = 0;
             } else {
-                let mut marks = Marks::default();
-                if first {
-                    let until = span.start + span.length;
-                    while let Some(chord) = chords.next_if(|chord| chord.start < until) {
-                        marks.chords.push((chord.start, chord.symbol.clone()));
-                    }
-                    while let Some(tempo) = tempos.next_if(|tempo| tempo.start < until) {
-                        let text = tempo_text(tempo.microseconds_per_quarter, &self.metres[metre]);
-                        marks.tempos.push((tempo.start, text));
-                    }
-                }
-                let cuts: Vec<u32> = marks.chords.iter().map(|&(start, _)| start).collect();
-                let pieces = self.pieces(span, &mut sounds, &cuts);
-                speller.start_bar();
-                self.bar(span, &pieces, &mut speller, &marks);
-                bar += 1;
+                self.text.push_str(&bar.text);
             }
-            if self.text.len() > MOST_BYTES {
-                self.text.push_str("|]\n% cut here: the music is too long\n");
-                break;
-            }
-            in_line += 1;
-            if bar >= self.bars.len() {
-                self.text.push_str("|]\n");
-            } else if in_line >= BARS_IN_LINE {
-                self.text.push_str("|\n");
+            // An incomplete first bar is none of the line's four.
+            in_line += i32::from(!bar.pickup);
+            self.text.push_str(&line);
+            if last || ((ends || step.closes || in_line >= BARS_IN_LINE) && ending.is_none()) {
+                self.text.push('\n');
                 in_line = 0;
-            } else {
-                self.text.push_str("| ");
+            } else if line == "|" || line == "||" {
+                self.text.push(' ');
             }
         }
     }
@@ -487,7 +552,8 @@ impl Sheet {
     }
 
     fn bar(
-        &mut self,
+        &self,
+        text: &mut String,
         bar: BarSpan,
         pieces: &[Piece<'_>],
         speller: &mut find::Speller,
@@ -509,29 +575,37 @@ impl Sheet {
             if index > 0 {
                 let long = piece.ticks >= PPQ || pieces[index - 1].ticks >= PPQ;
                 if at(piece.start).is_multiple_of(group) || long {
-                    self.text.push(' ');
+                    text.push(' ');
                 }
             }
             if let Some((p, q, count)) = tuplet(&pieces[index..]) {
                 // Only (3 means the same in every metre.
                 if (p, q, count) == (3, 2, 3) {
-                    self.text.push_str("(3");
+                    text.push_str("(3");
                 } else {
-                    let _ = write!(self.text, "({p}:{q}:{count}");
+                    let _ = write!(text, "({p}:{q}:{count}");
                 }
                 for piece in &pieces[index..index + count] {
                     let written = Length::new(piece.ticks * p, 4 * PPQ * q);
-                    self.piece(piece, written, piece.tied, speller, &mut marks);
+                    self.piece(text, piece, written, piece.tied, speller, &mut marks);
                 }
                 index += count;
+                continue;
+            }
+            if let Some(odd) = odd_tuplet(&pieces[index..]) {
+                let _ = write!(text, "({}:{}:{}", odd.p, odd.q, odd.notes.len());
+                for (piece, written) in &odd.notes {
+                    self.piece(text, piece, *written, piece.tied, speller, &mut marks);
+                }
+                index += odd.pieces;
                 continue;
             }
             if let Some(next) = pieces.get(index + 1) {
                 let apart = at(next.start).is_multiple_of(group);
                 if let Some((mark, value)) = broken(piece, next, self.unit).filter(|_| !apart) {
-                    self.piece(piece, value, false, speller, &mut marks);
-                    self.text.push(mark);
-                    self.piece(next, value, next.tied, speller, &mut marks);
+                    self.piece(text, piece, value, false, speller, &mut marks);
+                    text.push(mark);
+                    self.piece(text, next, value, next.tied, speller, &mut marks);
                     index += 2;
                     continue;
                 }
@@ -540,7 +614,7 @@ impl Sheet {
             let last = parts.len() - 1;
             for (part, ticks) in parts.into_iter().enumerate() {
                 let tied = !piece.keys.is_empty() && (piece.tied || part < last);
-                self.piece(piece, Length::new(ticks, 4 * PPQ), tied, speller, &mut marks);
+                self.piece(text, piece, Length::new(ticks, 4 * PPQ), tied, speller, &mut marks);
             }
             index += 1;
         }
@@ -548,7 +622,8 @@ impl Sheet {
 
     /// One note, chord or rest of a written length in whole notes.
     fn piece(
-        &mut self,
+        &self,
+        text: &mut String,
         piece: &Piece<'_>,
         length: Length,
         tied: bool,
@@ -560,38 +635,38 @@ impl Sheet {
             list.drain(..count).next_back().map(|(_, text)| text)
         };
         if let Some(tempo) = due(&mut marks.tempos) {
-            let _ = write!(self.text, "[Q:{tempo}]");
+            let _ = write!(text, "[Q:{tempo}]");
         }
         if let Some(symbol) = due(&mut marks.chords) {
-            let _ = write!(self.text, "\"{symbol}\"");
+            let _ = write!(text, "\"{symbol}\"");
         }
         match piece.keys {
-            [] => self.text.push('z'),
-            [key] => speller.note(*key, &mut self.text),
+            [] => text.push('z'),
+            [key] => speller.note(*key, text),
             keys => {
-                self.text.push('[');
+                text.push('[');
                 for key in keys {
-                    speller.note(*key, &mut self.text);
+                    speller.note(*key, text);
                 }
-                self.text.push(']');
+                text.push(']');
             }
         }
         let length = length / self.unit;
         match (length.numerator(), length.denominator()) {
             (1, 1) => {}
             (n, 1) => {
-                let _ = write!(self.text, "{n}");
+                let _ = write!(text, "{n}");
             }
-            (1, 2) => self.text.push('/'),
+            (1, 2) => text.push('/'),
             (1, d) => {
-                let _ = write!(self.text, "/{d}");
+                let _ = write!(text, "/{d}");
             }
             (n, d) => {
-                let _ = write!(self.text, "{n}/{d}");
+                let _ = write!(text, "{n}/{d}");
             }
         }
         if tied {
-            self.text.push('-');
+            text.push('-');
         }
     }
 }
@@ -601,6 +676,12 @@ impl Sheet {
 struct Marks {
     chords: Vec<(u32, String)>,
     tempos: Vec<(u32, String)>,
+}
+
+impl Marks {
+    fn is_empty(&self) -> bool {
+        self.chords.is_empty() && self.tempos.is_empty()
+    }
 }
 
 /// Q: for a tempo, counted in dotted quarters where the metre is.
@@ -651,6 +732,67 @@ fn tuplet(pieces: &[Piece<'_>]) -> Option<(u32, u32, usize)> {
             total += piece.ticks;
             if dyadic(total) && index > 0 {
                 return Some((p, q, index + 1));
+            }
+        }
+    }
+    None
+}
+
+/// A tuplet of 7, 9, 11 or 13, whose notes last no whole number of ticks.
+struct OddTuplet<'a> {
+    p: u32,
+    q: u32,
+    /// Its notes and rests with the lengths they are written in, in whole notes.
+    notes: Vec<(Piece<'a>, Length)>,
+    /// How many pieces it takes up, those that are but a tick of rounding included.
+    pieces: usize,
+}
+
+/// The tuplet of 7, 9, 11 or 13 that starts here, if every piece lies on its grid, give or take the tick that rounding
+/// takes.
+fn odd_tuplet<'a>(pieces: &[Piece<'a>]) -> Option<OddTuplet<'a>> {
+    let first = &pieces[0];
+    if dyadic(first.ticks) || !dyadic(first.start) || first.keys.is_empty() {
+        return None;
+    }
+    // From the shortest whole on, so that no two tuplets are taken for one.
+    for (p, q, total) in [
+        (7, 4, PPQ / 2),
+        (7, 4, PPQ),
+        (9, 8, PPQ),
+        (11, 8, PPQ),
+        (13, 8, PPQ),
+        (7, 6, 3 * PPQ / 2),
+        (7, 4, 2 * PPQ),
+        (9, 8, 2 * PPQ),
+        (11, 8, 2 * PPQ),
+        (13, 8, 2 * PPQ),
+        (7, 4, 4 * PPQ),
+        (9, 8, 4 * PPQ),
+    ] {
+        // The step of the grid at a time, where one is within a tick.
+        let step = |time: u32| {
+            let near = (time * p + total / 2) / total;
+            (time.abs_diff(near * total / p) <= 1).then_some(near)
+        };
+        let mut notes: Vec<(Piece<'a>, Length)> = Vec::new();
+        for (index, piece) in pieces.iter().enumerate() {
+            let (from, to) = (piece.start - first.start, piece.start + piece.ticks - first.start);
+            let (Some(begin), Some(end)) = (step(from), step(to)) else { break };
+            if end > p || (begin == end && (!piece.keys.is_empty() || piece.ticks > 1)) {
+                break;
+            }
+            if end > begin {
+                notes.push((*piece, Length::new((end - begin) * total, q * 4 * PPQ)));
+            }
+            // Whole only where the next piece starts on time.
+            if end == p && to == total {
+                let written =
+                    notes.iter().all(|(_, length)| length.denominator().is_power_of_two());
+                if written && notes.len() > 1 {
+                    return Some(OddTuplet { p, q, notes, pieces: index + 1 });
+                }
+                break;
             }
         }
     }

@@ -3,6 +3,7 @@
 mod abc;
 mod find;
 mod read;
+mod repeats;
 mod write;
 
 pub use abc::to_abc;
@@ -116,6 +117,63 @@ mod tests {
         let text = "X:1\nT:Kept\nM:6/8\nL:1/8\nQ:3/8=100\nK:Edor\n\
             B| \"Em\"E2 B Bcd| (3efg a2 A>B| \"Em\"[EGB]3-[EGB]2 ^d| z3 e2|]\n";
         assert_eq!(to_abc(&read(&write(&performed(text))).unwrap()), text);
+    }
+
+    #[test]
+    fn what_comes_twice_is_written_once_with_a_repeat_and_endings() {
+        let text = "X:1\nT:Twice\nM:2/4\nL:1/8\nQ:1/4=100\nK:G\n\
+            D| |:GABc| dBGB| cAFA| G2 D2:|\n\
+            |:gfed| edcB| cBAG|1 F2 G2:|2 FD G2|]\n";
+        let performance = performed(text);
+        let again = to_abc(&read(&write(&performance)).unwrap());
+        assert_eq!(
+            again.split_once("K:G\n").unwrap().1,
+            "D|:GA Bc| dB GB| cA FA| G2 D2::\ngf ed| ed cB| cB AG|1 F2 G2:|2 FD G2|]\n"
+        );
+        assert_eq!(notes(&performed(&again)), notes(&performance));
+    }
+
+    #[test]
+    fn what_comes_twice_in_one_voice_only_is_written_out() {
+        let text = "X:1\nT:Half\nM:2/4\nL:1/8\nK:C\nV:1\ncdef|gfed|cdef|g4|cdef|gfed|cdef|g4|]\n\
+            V:2\nC4|D4|E4|F4|G4|A4|B4|c4|]\n";
+        let performance = performed(text);
+        let again = to_abc(&read(&write(&performance)).unwrap());
+        assert!(!again.contains("|:") && !again.contains(":|"), "{again}");
+        assert_eq!(notes(&performed(&again)), notes(&performance));
+    }
+
+    #[test]
+    fn odd_tuplets_are_written_as_such() {
+        let music =
+            "(7:4:7c/d/e/f/g/a/b/ (5:4:5c/d/e/f/g/ (9:8:9c/4d/4e/4f/4g/4a/4b/4c'/4d'/4 c2|]\n";
+        let text = format!("X:1\nT:Odd\nM:4/4\nL:1/8\nQ:1/4=100\nK:C\n{music}");
+        let performance = performed(&text);
+        let again = to_abc(&read(&write(&performance)).unwrap());
+        for tuplet in ["(7:4:7", "(5:4:5", "(9:8:9"] {
+            assert!(again.contains(tuplet), "{again}");
+        }
+        assert_eq!(notes(&performed(&again)), notes(&performance));
+    }
+
+    #[test]
+    fn microtones_are_bent_in_the_file() {
+        let bytes = write(&performed("X:1\nM:4/4\nL:1/4\nK:C\n^/C C4|]\n"));
+        let file = midly::Smf::parse(&bytes).unwrap();
+        let bends: Vec<i16> = file
+            .tracks
+            .iter()
+            .flatten()
+            .filter_map(|event| match event.kind {
+                midly::TrackEventKind::Midi {
+                    message: midly::MidiMessage::PitchBend { bend },
+                    ..
+                } => Some(bend.as_int()),
+                _ => None,
+            })
+            .collect();
+        // A quarter of the two semitones that a bend reaches, of 8,192 steps.
+        assert_eq!(bends, [2048]);
     }
 
     #[test]

@@ -138,6 +138,20 @@ fn voice_track(
             ));
         }
     }
+    for bend in &performance.bends {
+        if mine(bend.channel) == Some((voice, accompaniment)) {
+            // Cents of the two semitones that receivers bend by unless they are told otherwise.
+            let bend_by = midly::PitchBend::from_int(
+                (i32::from(bend.cents) * 8192 / 200).clamp(-8192, 8191) as i16,
+            );
+            events.push(midi(
+                bend.start,
+                Order::Setting,
+                bend.channel,
+                MidiMessage::PitchBend { bend: bend_by },
+            ));
+        }
+    }
     for note in &performance.notes {
         if (note.voice, note.accompaniment) != (voice, accompaniment) {
             continue;

@@ -3,7 +3,8 @@
 //!
 //! Inputs are tunes (the project's own, and a folder's if one is given) mutated, and random text. A panic, a
 //! span outside the text, a performance beyond its bounds or an input that takes longer than its size
-//! allows is a failure; the input is then written to a file, so that it can become a test.
+//! allows is a failure; the input is then written to a file, so that it can become a test. `cargo xtask fuzz hostile` is
+//! in [`super::hostile`].
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;
@@ -21,8 +22,10 @@ static CHECKING: AtomicBool = AtomicBool::new(false);
 /// What is fuzzed.
 #[derive(Clone, Copy, ValueEnum)]
 enum Target {
-    /// ABC notation
+    /// ABC notation: mutated tunes and random text
     Abc,
+    /// ABC notation: the largest and worst inputs, their time and memory
+    Hostile,
 }
 
 /// What the task is told on the command line.
@@ -36,6 +39,9 @@ pub struct Options {
     /// The same seed gives the same inputs
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// How long hostile inputs are
+    #[arg(long, default_value_t = 100)]
+    megabytes: usize,
     /// A folder whose .abc files are mutated, beside the project's own tunes
     #[arg(long)]
     corpus: Option<PathBuf>,
@@ -102,6 +108,19 @@ const PIECES: &[&str] = &[
     "%%MIDI transpose 999",
     "%%MIDI beat 0 0 0 0",
     "%%MIDI ratio 0 0",
+    "%%MIDI drum dzd2 35 38\n",
+    "%%MIDI drumbars 9\n",
+    "\n%%MIDI drumon\n",
+    "\n%%MIDI drumoff\n",
+    "\n%%MIDI droneon\n",
+    "\n%%MIDI droneoff\n",
+    "%%MIDI drone 1 127 0 999\n",
+    "%%MIDI channel 10\n",
+    "%%MIDI drummap ^C 40\n",
+    "%%propagate-accidentals not\n",
+    "V:2 clef=treble-8 octave=-2\n",
+    "R:hornpipe\nM:4/4\n",
+    "d: * *\n",
     "[M:",
     "[K:",
     "[L:",
@@ -176,7 +195,9 @@ const LETTERS: &[u8] = b" ABCDEFGabcdefgz|:[]()/0123456789'^,_=-<>";
 
 /// Runs the task.
 pub fn run(options: Options) -> anyhow::Result<()> {
-    let Target::Abc = options.target;
+    if let Target::Hostile = options.target {
+        return super::hostile::run(options.megabytes);
+    }
     let mut corpus: Vec<Vec<u8>> = TUNES.iter().map(|tune| tune.as_bytes().to_vec()).collect();
     if let Some(folder) = &options.corpus {
         for path in super::conformance::abc_files(folder)? {
@@ -374,8 +395,15 @@ pub fn check(input: &[u8], thorough: bool) -> Result<(), String> {
         let semitones = (input.len() % 25) as i8 - 12;
         let _ = abc::perform(&abc::transpose(tune, semitones), &PerformOptions::melody_only());
         let bytes = earworm::midi::write(&performance);
-        if let Err(error) = earworm::midi::read(&bytes) {
-            return Err(format!("its MIDI file does not read back: {error}"));
+        let back = match earworm::midi::read(&bytes) {
+            Ok(back) => back,
+            Err(error) => return Err(format!("its MIDI file does not read back: {error}")),
+        };
+        if back.notes.len() < 2_000 && back.end < 1 << 20 {
+            let text = earworm::midi::to_abc(&back);
+            if abc::read(&text).tunes.len() != 1 {
+                return Err(format!("its MIDI file as ABC is not one tune:\n{text}"));
+            }
         }
     }
     Ok(())

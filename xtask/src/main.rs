@@ -14,6 +14,7 @@ mod genre_curves;
 mod genre_scores;
 mod genre_weights;
 mod genre_windows;
+mod hostile;
 mod loss_curve;
 mod ngram;
 mod packages;
@@ -49,12 +50,10 @@ enum Task {
     /// Measures a network on data it was not trained on
     #[command(subcommand)]
     Eval(Eval),
-    /// Compares the ABC reader with abc2midi, tune by tune
+    /// Compares the ABC reader with abc2midi, tune by tune, and with itself by way of ABC and MIDI
     Conformance(conformance::Options),
     /// Hostile text through the ABC reader, performer and writers
     Fuzz(fuzz::Options),
-    /// Writes tunes as ABC and as MIDI, reads them back, and counts those that are the same
-    Roundtrip(roundtrip::Options),
     /// Times what has a limit, each figure beside a baseline of the same run
     Bench(bench::Options),
     /// Takes the README's pictures from the standalone windows
@@ -88,7 +87,6 @@ fn main() -> anyhow::Result<()> {
         Task::Eval(Eval::Genre(options)) => eval_genre::run(options),
         Task::Conformance(options) => conformance::run(options),
         Task::Fuzz(options) => fuzz::run(options),
-        Task::Roundtrip(options) => roundtrip::run(options),
         Task::Bench(options) => bench::run(options),
         Task::Screenshots(options) => screenshots::run(options),
     }

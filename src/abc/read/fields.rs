@@ -570,7 +570,11 @@ impl Reader<'_> {
         let voice = &mut self.tune.voices[at];
         while let Some((name, value, after)) = next_property(rest) {
             rest = after;
-            if name.is_empty() || clef_property(&mut voice.clef, name, value) {
+            // No property has a name with spaces: a text in quotation marks alone is none.
+            if name.is_empty()
+                || name.contains(char::is_whitespace)
+                || clef_property(&mut voice.clef, name, value)
+            {
                 continue;
             }
             let (name, value) = (name.to_owned(), value.unwrap_or_default().to_owned());

@@ -671,6 +671,7 @@ impl Reader<'_> {
             length,
             tie: None,
             alteration: 0,
+            cents: 0,
             value: length,
             duration: length,
         })

@@ -21,6 +21,7 @@ use self::params::{PlayMode, TunesParams};
 use self::shared::{NOWHERE, SavedTune, TunesShared};
 use self::writer::{Played, Writer, tag};
 use super::crew::{Crew, Seat};
+use crate::abc::performance::PERCUSSION;
 use crate::playback::{Clock, Event, POLYPHONY, Player, Settings};
 use crate::voice::Voice;
 
@@ -111,6 +112,8 @@ impl<C: ProcessContext<Tunes>> Stage<'_, C> {
     fn say(&mut self, at: u32, event: Event) {
         self.render_until(at as usize);
         match event {
+            // Percussion has no pitch that a string could play.
+            Event::On { channel: PERCUSSION, .. } | Event::Off { channel: PERCUSSION, .. } => {}
             Event::On { key, velocity, .. } if self.voice_on => self.voice.note_on(key, velocity),
             Event::On { .. } => {}
             Event::Off { key, .. } => self.voice.note_off(key),
