@@ -343,10 +343,17 @@ fn a_last_ending_may_end_with_a_repeat_sign() {
 
 #[test]
 fn an_overlay_may_go_back_over_several_bars() {
-    let mut notes = played(PLAIN, "C4|D4&&E4|F4|G4|");
-    notes.sort_unstable();
+    let sorted = |music: &str| {
+        let mut notes = played(PLAIN, music);
+        notes.sort_unstable();
+        notes
+    };
     let bar = 1920;
-    assert_eq!(notes, [(0, bar, C), (0, bar, E), (bar, bar, D), (bar, bar, F), (2 * bar, bar, G)]);
+    let expected = [(0, bar, C), (0, bar, E), (bar, bar, D), (bar, bar, F), (2 * bar, bar, G)];
+    assert_eq!(sorted("C4|D4&&E4|F4|G4|"), expected);
+    // As the standard writes it (§7.4): after the last bar's line.
+    assert_eq!(sorted("C4|D4|\n&&E4|F4|G4|"), expected);
+    assert_eq!(sorted("C4|D4|\n&&E4|F4|]\nG4|"), expected);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Core: a tune as it is played: notes in ticks, repeats and parts unfolded.
 
 use super::accompaniment::{self, ChordNotes, Drone, Drums, Pattern, Sound, Switch};
-use super::model::{Change, Element, ElementKind, Finding, Grace, Severity};
+use super::model::{Bar, BarLine, Change, Element, ElementKind, Finding, Grace, Severity};
 use super::unfold::unfold;
 use super::{Key, Length, Tune};
 use std::collections::HashMap;
@@ -660,11 +660,16 @@ impl<'a> Player<'a> {
             }
             ElementKind::Spacer(_) => self.attached_marks(element),
             // An overlay over several bars goes on over the lines between them (ABC 2.1 §7.4).
-            ElementKind::Bar(_) if self.layer > 0 && self.layer_bars > 1 => self.layer_bars -= 1,
+            ElementKind::Bar(Bar { line: BarLine::Thin, repeat_end: 0, repeat_start: 0 })
+                if self.layer_bars > 1 && self.clock < self.layers_end =>
+            {
+                self.layer_bars -= 1;
+            }
             ElementKind::Bar(_) => {
                 self.clock = self.clock.max(self.layers_end);
                 self.close_bar(element.span.end);
                 self.layer = 0;
+                self.layer_bars = 0;
                 if self.bar_starts.last() != Some(&self.clock) {
                     self.bar_starts.push(self.clock);
                     if self.bar_starts.len() > 16 {
@@ -678,8 +683,12 @@ impl<'a> Player<'a> {
             }
             ElementKind::Overlay { bars } => {
                 self.layers_end = self.layers_end.max(self.clock);
-                let back = usize::from(*bars).clamp(1, self.bar_starts.len());
-                self.clock = self.bar_starts[self.bar_starts.len() - back];
+                // Right after a bar line that line is the first of those to go back by.
+                let newest = self.bar_starts.last() == Some(&self.clock) && self.layer == 0;
+                let known =
+                    self.bar_starts.len() - usize::from(newest && self.bar_starts.len() > 1);
+                let back = usize::from(*bars).clamp(1, known);
+                self.clock = self.bar_starts[known - back];
                 self.layer = (self.layer + 1).min(15);
                 self.layer_bars = back;
                 while self.held.len() <= self.layer {

@@ -42,6 +42,9 @@ pub struct Options {
     /// How long hostile inputs are
     #[arg(long, default_value_t = 100)]
     megabytes: usize,
+    /// Only the hostile inputs of this name
+    #[arg(long)]
+    kind: Option<String>,
     /// A folder whose .abc files are mutated, beside the project's own tunes
     #[arg(long)]
     corpus: Option<PathBuf>,
@@ -196,7 +199,7 @@ const LETTERS: &[u8] = b" ABCDEFGabcdefgz|:[]()/0123456789'^,_=-<>";
 /// Runs the task.
 pub fn run(options: Options) -> anyhow::Result<()> {
     if let Target::Hostile = options.target {
-        return super::hostile::run(options.megabytes);
+        return super::hostile::run(options.megabytes, options.kind.as_deref());
     }
     let mut corpus: Vec<Vec<u8>> = TUNES.iter().map(|tune| tune.as_bytes().to_vec()).collect();
     if let Some(folder) = &options.corpus {

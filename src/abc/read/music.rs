@@ -197,7 +197,8 @@ impl Reader<'_> {
 
     fn music(&mut self, text: &str, start: usize, end: usize, depth: u8) {
         let mut line = Line { text, at: start, end };
-        while line.at < line.end && !self.memory_cut {
+        // Where no element can be kept, none need be looked for.
+        while line.at < line.end && !self.memory_cut && !self.elements_cut {
             let before = line.at;
             self.element(&mut line, depth);
             if line.at == before {
