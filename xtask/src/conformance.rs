@@ -692,3 +692,61 @@ fn print_difference(ours: &[Note], theirs: &[Note]) {
     println!("    note {first} of {}: {}", ours.len(), show(ours));
     println!("    abc2midi of {}: {}", theirs.len(), show(theirs));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decorations_are_taken_out_and_everything_else_stays() {
+        let without = |line: &str| {
+            let mut out = String::new();
+            without_decorations(line, &mut out);
+            out
+        };
+        assert_eq!(without("~A .B !trill!c Td|"), "A B c d|");
+        assert_eq!(without("\"Tenor\"A !mf!B [K:Hp]c .|"), "\"Tenor\"A !mf!B [K:Hp]c .|");
+        assert_eq!(without("AB|!\n"), "AB|!\n");
+        assert_eq!(without("+fermata+A +CE+|"), "A +CE+|");
+    }
+
+    #[test]
+    fn a_clef_with_an_octave_is_written_last() {
+        let last = |text: &str| with_octave_clefs_last(text);
+        assert_eq!(
+            last("V:T clef=treble-8 name=\"Tenor I\"\nCD|\n").as_deref(),
+            Some("V:T name=\"Tenor I\" clef=treble-8\nCD|\n")
+        );
+        assert_eq!(
+            last("[V:T treble-8 nm=T]CD|[K:C]E\n").as_deref(),
+            Some("[V:T nm=T treble-8]CD|[K:C]E\n")
+        );
+        assert_eq!(last("V:T name=\"-8\" clef=treble-8\nK:C clef=bass octave=-1\n"), None);
+    }
+
+    #[test]
+    fn starts_of_repeats_are_written_where_they_are_implied() {
+        let text = "X:1\nK:C\nA|B||c|d:|e:|\n";
+        let tune = &abc::read(text).tunes[0];
+        assert_eq!(
+            with_repeats_written_out(text, tune).as_deref(),
+            Some("X:1\nK:C\nA|B|:c|d::e:|\n")
+        );
+    }
+
+    #[test]
+    fn a_file_header_s_fields_stand_in_the_tune_that_abc2midi_gets() {
+        let text = "%abc-2.1\nL:1/4\n%%MIDI transpose 2\n\nX:1\nT:t\nK:C\nA|\n";
+        let tune = &abc::read(text).tunes[0];
+        assert_eq!(standing_alone(text, tune), "X:1\nL:1/4\n%%MIDI transpose 2\nT:t\nK:C\nA|\n");
+    }
+
+    #[test]
+    fn which_of_two_notes_of_one_pitch_ends_first_makes_no_difference() {
+        let one = vec![vec![(0, 6000, 100), (50, 6000, 200)]];
+        let two = vec![vec![(0, 6000, 250)], vec![(50, 6000, 50)]];
+        assert_eq!(compare(&one, Some(&two)), Outcome::Equal);
+        let other = vec![vec![(0, 6000, 250), (50, 6000, 60)]];
+        assert_eq!(compare(&one, Some(&other)), Outcome::Differs("duration"));
+    }
+}
