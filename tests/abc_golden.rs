@@ -384,6 +384,7 @@ fn accidentals_reach_as_far_as_they_are_told() {
     assert_eq!(keys(&head("pitch"), "^FFfF|F|"), [66, 66, 78, 66, F]);
     assert_eq!(keys(&head("octave"), "^FFfF|F|"), [66, 66, 77, 66, F]);
     assert_eq!(keys(&head("not"), "^FFfF|F|"), [66, F, 77, F, F]);
+    assert_eq!(keys("%%MIDI nobarlines\nL:1/4\nK:C", "^FFfF"), [66, F, 77, F]);
 }
 
 #[test]

@@ -136,7 +136,7 @@ struct Reader<'a> {
     parts: Vec<(char, Range<usize>, Vec<usize>)>,
 }
 
-/// Whether a line between tunes is rather music than free text: it has bar lines and next to no other letters than
+/// Whether a line that should be none is rather music than free text: it has bar lines and next to no other letters than
 /// notes'.
 fn looks_like_music(line: &str) -> bool {
     let line = &line.as_bytes()[..line.len().min(256)];
@@ -326,8 +326,8 @@ impl<'a> Reader<'a> {
         match self.place {
             Place::Body => self.music_line(start, end),
             Place::TuneHeader => {
-                // Music before K:, or free text: a line with a bar line in it is taken as music.
-                if line.contains('|') {
+                // Music before K:, or free text.
+                if looks_like_music(line) {
                     self.find(
                         Severity::Error,
                         start..end,
@@ -476,20 +476,25 @@ impl<'a> Reader<'a> {
             // A voice that only carried what stood before the first V: is none.
             let first = &tune.voices[0];
             if first.id.is_empty() && !first.elements.iter().any(is_music) {
-                let before = tune.voices.remove(0).elements;
+                let before: Vec<Element> = tune
+                    .voices
+                    .remove(0)
+                    .elements
+                    .into_iter()
+                    .filter(|element| {
+                        matches!(&element.kind, ElementKind::Field(field)
+                            if !matches!(field.change, Change::Nothing | Change::Words | Change::Symbols))
+                    })
+                    .take(64)
+                    .collect();
                 for voice in &mut tune.voices {
-                    let mut elements: Vec<Element> = before
-                        .iter()
-                        .filter(|element| {
-                            matches!(&element.kind, ElementKind::Field(field)
-                                if !matches!(field.change, Change::Nothing | Change::Words | Change::Symbols))
-                        })
-                        .take(64)
-                        .cloned()
-                        .collect();
-                    if !elements.is_empty() {
-                        elements.append(&mut voice.elements);
-                        voice.elements = elements;
+                    voice.elements.splice(0..0, before.iter().cloned());
+                }
+                // Parts' places count the voices that are left and what now stands before their music.
+                for (_, _, lengths) in self.parts.iter_mut().filter(|part| part.2.len() > 1) {
+                    lengths.remove(0);
+                    for length in lengths {
+                        *length += before.len();
                     }
                 }
             }

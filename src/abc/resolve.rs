@@ -61,8 +61,7 @@ impl Tune {
             .inherited
             .iter()
             .chain(&self.header)
-            .filter(|field| matches!(field.letter, '%' | 'I'))
-            .filter_map(|field| Propagation::read(&field.text))
+            .filter_map(Propagation::of)
             .next_back()
             .unwrap_or(Propagation::Pitch);
         for voice in &mut self.voices {
@@ -119,7 +118,8 @@ fn swings(metre: &Metre) -> bool {
     metre.bar().is_some() && metre.unit == 4 && matches!(metre.numerator(), 2 | 4)
 }
 
-/// How far a written accidental reaches within its bar: `%%propagate-accidentals` (ABC 2.1 §11.3).
+/// How far a written accidental reaches within its bar: `%%propagate-accidentals` (ABC 2.1 §11.3), and abc2midi's
+/// `%%MIDI nobarlines` for music without bars.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Propagation {
     /// `not`: its own note only.
@@ -131,10 +131,17 @@ enum Propagation {
 }
 
 impl Propagation {
-    /// What a directive's text says, where it is this directive.
-    fn read(text: &str) -> Option<Self> {
-        let mut words = text.split_whitespace();
-        if words.next()? != "propagate-accidentals" {
+    /// What a field says of it, where it does.
+    fn of(field: &Field) -> Option<Self> {
+        if let Change::Midi(words) = &field.change {
+            return match words.first()?.as_str() {
+                "nobarlines" => Some(Self::Not),
+                "barlines" => Some(Self::Pitch),
+                _ => None,
+            };
+        }
+        let mut words = field.text.split_whitespace();
+        if !matches!(field.letter, '%' | 'I') || words.next()? != "propagate-accidentals" {
             return None;
         }
         match words.next()? {
@@ -317,6 +324,7 @@ impl Resolver<'_> {
                     false
                 }
                 ElementKind::Field(field) => {
+                    self.propagation = Propagation::of(field).unwrap_or(self.propagation);
                     match &field.change {
                         Change::Key(Some(key), _) => self.signature = key.alterations(),
                         Change::Unit(unit) => self.unit = *unit,

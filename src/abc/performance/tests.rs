@@ -166,6 +166,18 @@ fn voices_sound_together_wherever_their_lines_stand() {
 }
 
 #[test]
+fn a_part_that_starts_before_the_voices_lines_starts_in_each_of_them() {
+    let header = "P:ABA\nK:C";
+    let music = "P:A\n[V:1]c4|\n[V:2]C4|\nP:B\n[V:1]d4|\n[V:2]D4|";
+    let keys = |voice: u16| -> Vec<u8> {
+        let performance = melody(header, music);
+        performance.notes.iter().filter(|note| note.voice == voice).map(|note| note.key).collect()
+    };
+    assert_eq!(keys(0), [72, 74, 72]);
+    assert_eq!(keys(1), [60, 62, 60]);
+}
+
+#[test]
 fn clefs_and_words_after_the_key_move_what_is_heard() {
     assert_eq!(times("K:C treble-8", "A"), "57@0+480");
     assert_eq!(times("K:C octave=1", "A"), "81@0+480");
