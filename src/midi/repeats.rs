@@ -42,8 +42,9 @@ enum Choice {
 /// metre nor key nor tempo change.
 pub(super) fn fold(voices: &[Vec<WrittenBar>]) -> Vec<Step> {
     let count = voices.iter().map(Vec::len).max().unwrap_or(0);
-    let mut numbers: HashMap<Vec<Option<&str>>, usize> = HashMap::new();
-    let mut states: HashMap<Vec<Option<(usize, i8, usize)>>, usize> = HashMap::new();
+    // Bars are the same where they have the same number.
+    let mut numbers: HashMap<Vec<_>, usize> = HashMap::new();
+    let mut states: HashMap<Vec<_>, usize> = HashMap::new();
     let mut bars: Vec<(usize, usize)> = Vec::with_capacity(count);
     for at in 0..count {
         let texts = voices.iter().map(|voice| voice.get(at).map(|bar| bar.text.as_str()));
@@ -51,8 +52,7 @@ pub(super) fn fold(voices: &[Vec<WrittenBar>]) -> Vec<Step> {
         let next = numbers.len();
         let number = *numbers.entry(texts.collect()).or_insert(next);
         let next = states.len();
-        let state = *states.entry(state.collect()).or_insert(next);
-        bars.push((number, state));
+        bars.push((number, *states.entry(state.collect()).or_insert(next)));
     }
     // From the end: how many bars from `at` on are the same as those `length` later, and the best way to write on.
     let longest = *SECTION.end();
@@ -65,13 +65,13 @@ pub(super) fn fold(voices: &[Vec<WrittenBar>]) -> Vec<Step> {
             constant = at + 1;
         }
         let mut found = (best[at + 1].0 + 1, Choice::Plain);
-        for length in 1..=longest.min(count - at) {
+        for (length, same) in same.iter_mut().enumerate().take(count - at + 1).skip(1) {
             let again = at + length;
-            same[length] = match bars.get(again) {
-                Some(later) if *later == bars[at] => (same[length] + 1).min(longest),
+            *same = match bars.get(again) {
+                Some(later) if *later == bars[at] => (*same + 1).min(longest),
                 _ => 0,
             };
-            let alike = same[length].min(length);
+            let alike = length.min(*same);
             let end = again + length;
             if !SECTION.contains(&length) || end > constant {
                 continue;
