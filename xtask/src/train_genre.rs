@@ -74,12 +74,13 @@ pub struct Options {
     time_steps: Option<usize>,
 }
 
-/// Lengths of training windows, frames of 232 ms, with their weights: the ear answers from 3 s on.
-const LENGTHS: [(usize, f64); 4] = [(20, 0.15), (43, 0.5), (64, 0.25), (86, 0.1)];
+/// Lengths of training windows, frames of 232 ms, with their weights: the ear answers from 3 s on and hears
+/// up to 30 s.
+const LENGTHS: [(usize, f64); 4] = [(20, 0.15), (43, 0.45), (86, 0.25), (129, 0.15)];
 /// How much of the averaged weights each step keeps.
 const AVERAGE: f32 = 0.995;
 /// How much FMA's own head counts beside the genres.
-const FMA_SHARE: f64 = 0.5;
+const FMA_SHARE: f64 = 1.0;
 /// Share of the features that a step leaves out.
 const DROPOUT: f32 = 0.3;
 
