@@ -8,14 +8,14 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::alphabet::SYMBOLS;
-use super::context::{Context, Form, METRES};
+use super::context::{Context, FACTS, Form, METRES};
 use super::copies::{Melody, stretches};
 use super::grammar::allowed;
 use super::normalise;
 use super::plain::{Mode, PlainKey, PlainTune};
 use super::step::Step;
 use super::style::Style;
-use super::weights::{Weights, WeightsError};
+use super::weights::{FACTS_TOLD, Weights, WeightsError};
 use crate::abc::{self, Key, Metre};
 
 /// Fewest and most bars that a tune can be asked for.
@@ -163,6 +163,10 @@ impl Composer {
             || weights.head_bias.len() != SYMBOLS
         {
             return Err(WeightsError("it was trained for another alphabet".into()));
+        }
+        // A baseline that knows the character before and nothing else can't be told what is asked for.
+        if weights.notes.get(FACTS_TOLD).is_some_and(|told| *told != FACTS.to_string()) {
+            return Err(WeightsError("it was trained on characters alone".into()));
         }
         Ok(Self { weights })
     }

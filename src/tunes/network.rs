@@ -10,7 +10,7 @@ use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
 
 use super::alphabet::SYMBOLS;
-use super::context::{FACT_ROWS, FACTS};
+use super::context::FACT_ROWS;
 use super::sequence::{RowSums, Sequence};
 
 /// The recurrent cell.
@@ -147,7 +147,8 @@ impl Network {
     /// Scores of the next character, `[steps * lanes, SYMBOLS]`, and the state after the last step (cut off
     /// from the graph).
     ///
-    /// `facts` holds `[steps, lanes, FACTS]` rows of the table; `keep` is `[steps, lanes]`, 0 where a tune starts.
+    /// `facts` holds rows of the table, `[steps, lanes, facts]`: all that the context tells, or the first alone,
+    /// the character before. `keep` is `[steps, lanes]`, 0 where a tune starts.
     pub fn forward(
         &self,
         facts: Vec<u16>,
@@ -159,7 +160,10 @@ impl Network {
         let steps = keep.len() / lanes;
         let Config { cell, hidden, .. } = self.config;
         let wide = cell.gates() * hidden;
-        let mut flow = self.facts.apply_op1(RowSums::new(facts, FACTS))?; // [steps * lanes, wide]
+        let mut flow = {
+            let each = facts.len() / keep.len().max(1);
+            self.facts.apply_op1(RowSums::new(facts, each))?
+        }; // [steps * lanes, wide]
         let mut after = Vec::with_capacity(self.layers.len());
         for (layer, state) in self.layers.iter().zip(state) {
             if let Some(input) = &layer.input {

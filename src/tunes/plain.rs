@@ -431,6 +431,40 @@ impl PlainTune {
         Some(Self { key, elements, rhythm: self.rhythm.clone(), ..*self })
     }
 
+    /// The sections, each with the bar line that ends it; a section's pickup stands at its beginning.
+    fn sections(&self) -> Vec<&[Element]> {
+        let ends = |element: &Element| matches!(element, Element::Bar(bar) if bar.is_boundary() && !matches!(bar, Bar::Second));
+        self.elements
+            .split_inclusive(ends)
+            .filter(|section| section.iter().any(|element| matches!(element, Element::Note { .. })))
+            .collect()
+    }
+
+    /// How many sections it has.
+    pub fn section_count(&self) -> usize {
+        self.sections().len()
+    }
+
+    /// The sections in `range` as a tune of their own; none where they don't end on the tonic, as a tune does.
+    pub fn excerpt(&self, range: std::ops::Range<usize>) -> Option<Self> {
+        let sections = self.sections();
+        let mut elements: Vec<Element> = sections.get(range)?.concat();
+        let last = elements.last_mut()?;
+        *last = Element::Bar(match last {
+            Element::Bar(Bar::End | Bar::EndStart | Bar::EndFinal) => Bar::EndFinal,
+            _ => Bar::Final,
+        });
+        let ends_on = elements.iter().rev().find_map(|element| match element {
+            Element::Note { step, .. } => Some(step.rem_euclid(7) as u8),
+            _ => None,
+        })?;
+        (ends_on == self.key.letter).then(|| Self {
+            elements,
+            rhythm: self.rhythm.clone(),
+            ..*self
+        })
+    }
+
     /// Whether chord symbols stand in it.
     pub fn has_chords(&self) -> bool {
         self.elements.iter().any(|element| matches!(element, Element::Chord { .. }))
@@ -515,6 +549,17 @@ mod tests {
         }
         let in_f = tune.in_key(PlainKey::parse("F").unwrap()).unwrap().text();
         assert!(in_f.contains("K:F\nc2|\"F\"f2af c=Bc2|\"Gm\"_e>dc<B"), "{in_f}");
+    }
+
+    #[test]
+    fn a_section_that_comes_home_is_a_tune_of_its_own() {
+        let fields = "R:jig\nM:6/8\nL:1/8\nK:G\n";
+        let tune = read(&format!("{fields}D|GAB ABc|dBG G2::d|efg dBG|ABA A2:|]"));
+        assert_eq!(tune.section_count(), 2);
+        let first = tune.excerpt(0..1).unwrap().text();
+        assert_eq!(first, format!("{fields}D|GAB ABc|dBG G2:|]"));
+        assert_eq!(tune.excerpt(1..2), None, "ends on A");
+        assert_eq!(tune.excerpt(0..3), None, "there are but two");
     }
 
     #[test]

@@ -85,6 +85,9 @@ pub struct Weights {
     pub notes: HashMap<String, String>,
 }
 
+/// The note that says how many of the context's facts the network was told in training; all, where it is missing.
+pub const FACTS_TOLD: &str = "facts told";
+
 const STRETCHES: &str = "stretches";
 
 impl Weights {

@@ -9,7 +9,8 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use candle_nn::rnn::{GRU, GRUConfig, LSTM, LSTMConfig, RNN};
 use earworm::abc::{self, ElementKind, Key};
-use earworm::tunes::context::{Context, FACT_ROWS};
+use earworm::tunes::context::{Context, FACT_ROWS, FACTS};
+use earworm::tunes::grammar;
 use earworm::tunes::network::{Cell, Config};
 use earworm::tunes::plain::PlainTune;
 use earworm::tunes::step::Step;
@@ -18,8 +19,11 @@ use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
 use crate::ngram::{Ngram, ORDERS};
-use crate::train_tunes::{Bits, load, measure};
+use crate::train_tunes::{Bits, load, measure, read_network};
 use crate::tunes_corpus::Corpus;
+
+/// A vanilla RNN with as many parameters, trained alike, to compare with.
+const RNN: &[u8] = include_bytes!("../../models/tunes-rnn.safetensors");
 
 /// What the task is told on the command line.
 #[derive(clap::Args)]
@@ -33,9 +37,9 @@ pub struct Options {
     /// Tunes that the n-gram learns from; without, the other nine tenths of the tunes given, ten times
     #[arg(long, value_name = "DIR")]
     ngram_from: Vec<PathBuf>,
-    /// A vanilla RNN's best.safetensors, from `train tunes --cell rnn`
+    /// Other networks to measure beside it, files that `train tunes` left
     #[arg(long, value_name = "FILE")]
-    rnn: Option<PathBuf>,
+    against: Vec<PathBuf>,
     /// Another network than the program's own
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
@@ -234,6 +238,29 @@ fn request(seed: u64, options: &Options) -> Request {
     }
 }
 
+/// A request for a tune of the dance, key, metre, length and sort that one in plain form has; none where no
+/// such tune can be asked for.
+fn request_like(text: &str, options: &Options) -> Option<Request> {
+    let form = grammar::form_of(text)?;
+    let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name));
+    let (beats, unit) = field("M:")?.split_once('/')?;
+    let metre: (u8, u8) = (beats.parse().ok()?, unit.parse().ok()?);
+    let style: Style = field("R:")?.parse().ok()?;
+    style.metres().contains(&metre).then_some(())?;
+    earworm::tunes::BARS.contains(&form.bars).then_some(())?;
+    Some(Request {
+        style,
+        key: field("K:")?.parse().ok()?,
+        metre: Some(abc::Metre::new(metre.0.into(), metre.1.into())),
+        bars: form.bars,
+        temperature: options.temperature,
+        top_p: options.top_p,
+        seed: 0,
+        chords: form.chords,
+        phrase: None,
+    })
+}
+
 fn honoured(request: &Request, tune: &abc::Tune) -> bool {
     let (mut ticks, mut chords) = (0, false);
     for element in tune.voices.iter().flat_map(|voice| &voice.elements) {
@@ -378,40 +405,42 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     }
 
     let weights = composer.weights();
-    let bits = measure(&load(&weights.config, &weights.floats())?, &given)?;
+    let bits = measure(&load(&weights.config, &weights.floats())?, FACTS, &given)?;
     let (ngram, order) = ngram_bits(&given, others.as_deref());
-    let rnn = match &options.rnn {
-        None => None,
-        Some(path) => {
-            let bytes =
-                std::fs::read(path).with_context(|| format!("can't read {}", path.display()))?;
-            let (_, metadata) = safetensors::SafeTensors::read_metadata(&bytes)?;
-            let config = metadata
-                .metadata()
-                .clone()
-                .unwrap_or_default()
-                .remove("config")
-                .context("a network without a shape")?;
-            let config: Config = serde_json::from_str(&config)?;
-            anyhow::ensure!(config.cell == Cell::Rnn, "{} is no vanilla RNN", path.display());
-            let floats = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)?
-                .into_iter()
-                .map(|(name, tensor)| {
-                    Ok((name, tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?))
-                })
-                .collect::<anyhow::Result<_>>()?;
-            Some((measure(&load(&config, &floats)?, &given)?, config))
-        }
-    };
+    let mut rivals = vec![("vanilla RNN of equal size".to_owned(), RNN.to_vec())];
+    for path in &options.against {
+        let bytes =
+            std::fs::read(path).with_context(|| format!("can't read {}", path.display()))?;
+        rivals.push((path.display().to_string(), bytes));
+    }
+    let mut baselines = Vec::new();
+    for (name, bytes) in &rivals {
+        let (network, told) = read_network(bytes).with_context(|| name.clone())?;
+        let bits = measure(&network, told, &given)?;
+        baselines.push(json!({
+            "name": name,
+            "cell": network.config().cell,
+            "hidden": network.config().hidden,
+            "parameters": network.config().parameters(),
+            "facts": told,
+            "bits_per_character": bits.per_character(),
+            "bits_per_character_with_header": bits.per_character_with_header(),
+        }));
+    }
 
     let bar = ProgressBar::new(options.seeds);
     let (mut written, mut plains, mut content, mut kept) =
         (Vec::new(), Vec::new(), Vec::new(), 0u64);
     let (mut removed, mut redrawn, mut unmasked_valid, mut unmasked) = (0.0, 0u64, 0u64, 0u64);
-    let mut music = Music::default();
+    let (mut music, mut any_music) = (Music::default(), Music::default());
+    let likes: Vec<Request> =
+        given.iter().filter_map(|text| request_like(text, &options)).collect();
     let mut milliseconds = Vec::new();
     for seed in 0..options.seeds {
-        let request = request(seed, &options);
+        // In turn a request of every kind, and one for a tune of the kind that a given one is.
+        let like = likes.get((seed / 2) as usize % likes.len().max(1)).filter(|_| seed % 2 == 1);
+        let request = like
+            .map_or_else(|| request(seed / 2, &options), |like| Request { seed, ..like.clone() });
         let start = Instant::now();
         let tune = composer.compose(&request, &mut |_| ControlFlow::Continue(()))?;
         if request.bars == 32 {
@@ -421,11 +450,14 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         content.push(read.findings.is_empty() && read.tunes.len() == 1);
         if let Some(read) = read.tunes.first() {
             kept += u64::from(honoured(&request, read));
-            music.add(read);
+            any_music.add(read);
+            if like.is_some() {
+                music.add(read);
+            }
         }
         removed += f64::from(tune.removed_probability);
         redrawn += u64::from(tune.redrawn_bars);
-        if seed % 5 == 0 {
+        if seed % 10 < 2 {
             let free = composer.compose_unmasked(&request)?;
             let read = abc::read(&free.abc);
             unmasked += 1;
@@ -476,8 +508,10 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         "bits_per_character_ngram": ngram.per_character(),
         "bits_per_character_ngram_with_header": ngram.per_character_with_header(),
         "ngram_order": order,
-        "bits_per_character_rnn": rnn.as_ref().map(|(bits, _)| bits.per_character()),
-        "bits_per_character_rnn_with_header": rnn.as_ref().map(|(bits, _)| bits.per_character_with_header()),
+        "bits_per_character_rnn": baselines[0]["bits_per_character"],
+        "bits_per_character_rnn_with_header": baselines[0]["bits_per_character_with_header"],
+        "parameters": weights.config.parameters(),
+        "baselines": baselines,
         "seeds": options.seeds,
         "temperature": options.temperature,
         "valid": share(valid, options.seeds),
@@ -491,7 +525,8 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         "copied_stretches": copied_stretches,
         "copies_among_given": given_tunes,
         "copied_stretches_among_given": given_stretches,
-        "composed": music.json(),
+        "composed_like_given": music.json(),
+        "composed": any_music.json(),
         "given": held.json(),
         "pitch_class_distance": distance(&music.pitch_classes, &held.pitch_classes),
         "interval_distance": distance(&music.intervals, &held.intervals),
@@ -506,13 +541,6 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     }
     println!("{described}");
     println!("{:#}", report);
-    if let Some((_, config)) = rnn {
-        println!(
-            "the vanilla RNN has {} parameters, this network {}",
-            config.parameters(),
-            weights.config.parameters()
-        );
-    }
     if by_abc2midi.is_none() {
         println!("abc2midi is not installed: only this project's reader was asked");
     }

@@ -12,7 +12,7 @@ use earworm::tunes::copies;
 use earworm::tunes::grammar;
 use earworm::tunes::network::{Cell, Config, Network};
 use earworm::tunes::plain::{Mode, PlainKey, PlainTune};
-use earworm::tunes::weights::Weights;
+use earworm::tunes::weights::{FACTS_TOLD, Weights};
 use indicatif::{ProgressBar, ProgressStyle};
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, SliceRandom};
@@ -64,6 +64,9 @@ pub struct Options {
     /// Train on tunes in their own keys only
     #[arg(long)]
     no_transposition: bool,
+    /// Tell the network nothing but the character before, as a plain char-RNN
+    #[arg(long)]
+    characters_only: bool,
     /// Fixes the run
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -138,15 +141,28 @@ pub fn common_keys(mode: Mode) -> impl Iterator<Item = PlainKey> {
         .filter(|key| (-3..=4).contains(&key.fifths()))
 }
 
-/// The endless stream of training texts: every epoch all tunes in a new order, each in a drawn key, tunes with
-/// chord symbols half the time without. The seed and the count of windows taken fix everything in it.
+/// How many times as often as the commonest dance's tunes those of a rare one are read, at most.
+const RARE: f64 = 4.0;
+/// Share of tunes with several sections of which only a few are read, as a shorter tune.
+const EXCERPTS: f64 = 0.3;
+
+/// The endless stream of training texts: every epoch all tunes in a new order, those of rare dances several
+/// times, each in a drawn key, tunes with chord symbols half the time without, and now and then only some
+/// of the sections. The seed and the count of windows taken fix everything in it.
 struct Stream<'a> {
     tunes: &'a [PlainTune],
+    /// How often each tune stands in an epoch.
+    shares: Vec<f64>,
     transposing: bool,
     random: StdRng,
     order: Vec<usize>,
     lanes: Vec<std::collections::VecDeque<Sample>>,
     epochs: usize,
+}
+
+/// How many of the context's facts a network is told: all, or the first, which is the character before.
+pub fn facts_told(characters_only: bool) -> usize {
+    if characters_only { 1 } else { FACTS }
 }
 
 struct Window {
@@ -157,8 +173,15 @@ struct Window {
 
 impl<'a> Stream<'a> {
     fn new(tunes: &'a [PlainTune], lanes: usize, transposing: bool, seed: u64) -> Self {
+        let mut counts: HashMap<&str, f64> = HashMap::new();
+        for tune in tunes {
+            *counts.entry(&tune.rhythm).or_default() += 1.0;
+        }
+        let most = counts.values().copied().fold(1.0, f64::max);
+        let share = |tune: &PlainTune| (most / counts[tune.rhythm.as_str()]).sqrt().min(RARE);
         Self {
             tunes,
+            shares: tunes.iter().map(share).collect(),
             transposing,
             random: StdRng::seed_from_u64(seed),
             order: Vec::new(),
@@ -167,9 +190,14 @@ impl<'a> Stream<'a> {
         }
     }
 
-    fn next_tune(&mut self) -> PlainTune {
+    /// The next tune, and whether it is but a part of one.
+    fn next_tune(&mut self) -> (PlainTune, bool) {
         if self.order.is_empty() {
-            self.order = (0..self.tunes.len()).collect();
+            for (tune, &share) in self.shares.iter().enumerate() {
+                let more = self.random.random_bool(share.fract());
+                let times = share as usize + usize::from(more);
+                self.order.extend(std::iter::repeat_n(tune, times));
+            }
             self.order.shuffle(&mut self.random);
             self.epochs += 1;
         }
@@ -179,35 +207,51 @@ impl<'a> Stream<'a> {
         } else {
             tune.clone()
         };
+        let excerpt = self.excerpt(&tune);
+        let is_excerpt = excerpt.is_some();
+        let tune = excerpt.unwrap_or(tune);
         if !self.transposing || self.random.random_bool(0.3) {
-            return tune;
+            return (tune, is_excerpt);
         }
         let keys: Vec<PlainKey> = common_keys(tune.key.mode).collect();
         let key = keys.choose(&mut self.random).copied().unwrap_or(tune.key);
-        tune.in_key(key).unwrap_or(tune)
+        (tune.in_key(key).unwrap_or(tune), is_excerpt)
     }
 
-    fn window(&mut self, steps: usize) -> Window {
+    /// Now and then, some sections in a row that make a shorter tune: few tunes are as short as what may be
+    /// asked for.
+    fn excerpt(&mut self, tune: &PlainTune) -> Option<PlainTune> {
+        let sections = tune.section_count();
+        if sections < 2 || !self.random.random_bool(EXCERPTS) {
+            return None;
+        }
+        let length = self.random.random_range(1..sections);
+        let first = self.random.random_range(0..=sections - length);
+        tune.excerpt(first..first + length).filter(|tune| grammar::form_of(&tune.text()).is_some())
+    }
+
+    fn window(&mut self, steps: usize, told: usize) -> Window {
         let lanes = self.lanes.len();
         for lane in 0..lanes {
             while self.lanes[lane].len() < steps {
-                let tune = self.next_tune();
+                let (tune, is_excerpt) = self.next_tune();
                 let text = tune.text();
-                // Half of the tunes that could have been composed are learnt as such: with what is asked for.
-                let asked = self.random.random_bool(0.5);
+                // Half of the tunes that could have been composed are learnt as such, and all excerpts: with
+                // what is asked for.
+                let asked = self.random.random_bool(0.5) || is_excerpt;
                 let form = if asked { grammar::form_of(&text) } else { None };
                 self.lanes[lane].extend(samples(&text, form));
             }
         }
         let mut window = Window {
-            facts: vec![0; steps * lanes * FACTS],
+            facts: vec![0; steps * lanes * told],
             keep: vec![1.0; steps * lanes],
             targets: vec![0; steps * lanes],
         };
         for (lane, queue) in self.lanes.iter_mut().enumerate() {
             for (step, sample) in queue.drain(..steps).enumerate() {
                 let at = step * lanes + lane;
-                window.facts[at * FACTS..(at + 1) * FACTS].copy_from_slice(&sample.facts);
+                window.facts[at * told..(at + 1) * told].copy_from_slice(&sample.facts[..told]);
                 window.keep[at] = f32::from(!sample.starts);
                 window.targets[at] = u32::from(sample.symbol);
             }
@@ -241,8 +285,8 @@ impl Bits {
     }
 }
 
-/// Measures how many bits each text costs the network.
-pub fn measure(network: &Network, texts: &[String]) -> anyhow::Result<Bits> {
+/// Measures how many bits each text costs a network that is told so many facts.
+pub fn measure(network: &Network, told: usize, texts: &[String]) -> anyhow::Result<Bits> {
     let lanes = 64;
     let steps = 64;
     let mut order: Vec<Vec<Sample>> = texts.iter().map(|text| samples(text, None)).collect();
@@ -258,13 +302,13 @@ pub fn measure(network: &Network, texts: &[String]) -> anyhow::Result<Bits> {
     let mut bits = Bits::default();
     let mut state = network.zero_state(lanes)?;
     for start in (0..longest).step_by(steps) {
-        let mut facts = vec![0u16; steps * lanes * FACTS];
+        let mut facts = vec![0u16; steps * lanes * told];
         let mut keep = vec![1.0; steps * lanes];
         for (lane, queue) in queues.iter().enumerate() {
             for step in 0..steps {
                 if let Some(sample) = queue.get(start + step) {
                     let at = step * lanes + lane;
-                    facts[at * FACTS..(at + 1) * FACTS].copy_from_slice(&sample.facts);
+                    facts[at * told..(at + 1) * told].copy_from_slice(&sample.facts[..told]);
                     keep[at] = f32::from(!sample.starts);
                 }
             }
@@ -392,17 +436,40 @@ fn initial(config: &Config, seed: u64) -> anyhow::Result<Vec<(String, Var)>> {
 fn save_network(
     path: &Path,
     config: &Config,
+    told: usize,
     weights: &[(String, Tensor)],
     figure: f64,
 ) -> anyhow::Result<()> {
     let metadata = HashMap::from([
         ("config".to_owned(), serde_json::to_string(config)?),
+        (FACTS_TOLD.to_owned(), told.to_string()),
         (FIGURE.to_owned(), format!("{figure:.4}")),
     ]);
     write_whole(path, &safetensors::serialize(weights.iter().cloned(), Some(metadata))?)
 }
 
 const FIGURE: &str = "validation bits per character";
+
+/// A network from a file of either kind that training leaves, and how many facts it is told.
+pub fn read_network(bytes: &[u8]) -> anyhow::Result<(Network, usize)> {
+    let (_, metadata) = safetensors::SafeTensors::read_metadata(bytes)?;
+    let metadata = metadata.metadata().clone().unwrap_or_default();
+    let told = match metadata.get(FACTS_TOLD) {
+        Some(told) => told.parse()?,
+        None => FACTS,
+    };
+    if let Ok(weights) = Weights::from_safetensors(bytes) {
+        return Ok((load(&weights.config, &weights.floats())?, told));
+    }
+    let config = metadata.get("config").context("a network without a shape")?;
+    let floats = candle_core::safetensors::load_buffer(bytes, &Device::Cpu)?
+        .into_iter()
+        .map(|(name, tensor)| {
+            Ok((name, tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?))
+        })
+        .collect::<anyhow::Result<_>>()?;
+    Ok((load(&serde_json::from_str(config)?, &floats)?, told))
+}
 
 /// Rounds the best network to 8 bits, measures what that costs, and writes it with the index of known stretches.
 fn pack(
@@ -425,11 +492,13 @@ fn pack(
         .collect::<anyhow::Result<HashMap<_, _>>>()?;
     let texts: Vec<String> = train.iter().map(PlainTune::text).collect();
     let stretches = copies::index(texts.iter().map(String::as_str));
-    let before = measure(&load(&config, &weights)?, valid)?.per_character();
+    let told = metadata.get(FACTS_TOLD).map_or(Ok(FACTS), |told| told.parse())?;
+    let before = measure(&load(&config, &weights)?, told, valid)?.per_character();
     let mut packed = Weights::pack(config, &weights, stretches, HashMap::new())?;
-    let after = measure(&load(&config, &packed.floats())?, valid)?.per_character();
+    let after = measure(&load(&config, &packed.floats())?, told, valid)?.per_character();
     packed.notes = HashMap::from([
         (FIGURE.to_owned(), format!("{after:.4}")),
+        (FACTS_TOLD.to_owned(), told.to_string()),
         ("seed".to_owned(), seed.to_string()),
         ("training tunes".to_owned(), train.len().to_string()),
     ]);
@@ -478,6 +547,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     println!("{} tunes to train on, {} to validate with", train.len(), valid.len());
     ensure!(!valid.is_empty(), "too few tunes to keep some for validation");
 
+    let told = facts_told(options.characters_only);
     let checkpoint = options.work.join("checkpoint.safetensors");
     let best = options.work.join("best.safetensors");
     if options.pack {
@@ -553,7 +623,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
 
     let mut stream = Stream::new(&train, options.lanes, !options.no_transposition, progress.seed);
     for _ in 0..progress.updates {
-        stream.window(options.steps);
+        stream.window(options.steps, told);
     }
     let bar = ProgressBar::new(options.updates as u64).with_style(ProgressStyle::with_template(
         "{bar:30} {pos}/{len} updates, {elapsed} gone, {eta} left  {msg}",
@@ -570,7 +640,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         let done = options.minutes.map_or(done, |minutes| done.max(seconds / (60.0 * minutes)));
         let warm = (progress.updates + 1) as f64 / 100.0;
         let rate = options.rate * warm.min(1.0) * ((1.0 - done) / 0.35).clamp(0.01, 1.0);
-        let window = stream.window(options.steps);
+        let window = stream.window(options.steps, told);
         let places = window.targets.len();
         let targets = Tensor::from_vec(window.targets, places, &Device::Cpu)?;
         // Drawn anew for each update, so that a resumed run draws the same.
@@ -606,7 +676,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         }
         finished = done >= 1.0 || progress.updates >= options.updates;
         if finished || progress.updates.is_multiple_of(options.validate) {
-            let bits = measure(&network, &valid_texts)?;
+            let bits = measure(&network, told, &valid_texts)?;
             let found = bits.per_character();
             progress.seconds = seconds_before + started.elapsed().as_secs_f64();
             progress.curve.push((progress.updates, loss_sum / loss_count.max(1) as f64, found));
@@ -620,7 +690,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
             if found < progress.best {
                 (progress.best, progress.best_update, progress.since_best) =
                     (found, progress.updates, 0);
-                save_network(&best, &config, &current, found)?;
+                save_network(&best, &config, told, &current, found)?;
             }
             let line = format!(
                 "update {:>6}  epoch {:>3}  {:>5.1} min  rate {:.1e}  training {:.4}  validation {:.4} ({:.4} with fields){}",
