@@ -8,8 +8,10 @@ use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error;
 use symphonia::core::formats::probe::Hint;
 use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
-use symphonia::core::io::MediaSourceStream;
+use symphonia::core::io::{MediaSource, MediaSourceStream, ReadOnlySource};
 use symphonia::core::meta::MetadataOptions;
+
+use super::sun;
 
 /// Why a file gives no sound.
 #[derive(Debug, thiserror::Error)]
@@ -48,18 +50,27 @@ pub struct Decoder {
     ended: bool,
 }
 
-/// Opens an audio file: WAV, AIFF, FLAC, MP3, Ogg Vorbis or AAC (raw or in MP4), of any sample rate and
+/// Opens an audio file: WAV, AIFF, Sun (.au), FLAC, MP3, Ogg Vorbis or AAC (raw or in MP4), of any sample rate and
 /// any number of channels. What it is, is told by its bytes, not by its name.
 pub fn decode(path: &Path) -> Result<Decoder, DecodeError> {
     let file = File::open(path)?;
     if file.metadata()?.is_dir() {
         return Err(io::Error::from(io::ErrorKind::IsADirectory).into());
     }
-    let stream = MediaSourceStream::new(Box::new(file), Default::default());
     let mut hint = Hint::new();
-    if let Some(extension) = path.extension().and_then(|extension| extension.to_str()) {
-        hint.with_extension(extension);
-    }
+    let (source, is_cut): (Box<dyn MediaSource>, bool) = match sun::open(file)? {
+        Ok(sun) => {
+            hint.with_extension("aifc");
+            (Box::new(ReadOnlySource::new(sun.stream)), sun.is_cut)
+        }
+        Err(file) => {
+            if let Some(extension) = path.extension().and_then(|extension| extension.to_str()) {
+                hint.with_extension(extension);
+            }
+            (Box::new(file), false)
+        }
+    };
+    let stream = MediaSourceStream::new(source, Default::default());
     let format = symphonia::default::get_probe()
         .probe(&hint, stream, FormatOptions::default(), MetadataOptions::default())
         .map_err(|error| match error {
@@ -79,7 +90,7 @@ pub fn decode(path: &Path) -> Result<Decoder, DecodeError> {
         frames: 0,
         samples: Vec::new(),
         waiting: false,
-        damaged: false,
+        damaged: is_cut,
         ended: false,
     };
     // Some containers don't know rate and channels before the first packet is decoded.
@@ -232,6 +243,29 @@ mod tests {
             assert!((samples[usize::from(channels) * 7] - 700.0 / 32_768.0).abs() < 1e-6);
             assert!(!decoder.is_damaged());
         }
+    }
+
+    #[test]
+    fn a_sun_file_sounds_like_the_same_samples_in_a_wav_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let expected = all(&mut decode(&wav(folder.path(), 22_050, 2, 5_000)).unwrap());
+        let path = folder.path().join("sound.au");
+        // Header of 28 bytes: au(5) lets a remark stand between the words and the samples.
+        let mut bytes: Vec<u8> = b".snd".to_vec();
+        for word in [28, 20_000, 3, 22_050, 2, 0_u32] {
+            bytes.extend(word.to_be_bytes());
+        }
+        bytes.extend(expected.iter().flat_map(|sample| ((sample * 32_768.0) as i16).to_be_bytes()));
+        std::fs::write(&path, &bytes).unwrap();
+        let mut decoder = decode(&path).unwrap();
+        assert_eq!((decoder.sample_rate(), decoder.channels()), (22_050, 2));
+        assert_eq!(all(&mut decoder), expected);
+        assert!(!decoder.is_damaged());
+
+        std::fs::write(&path, &bytes[..10_028]).unwrap();
+        let mut decoder = decode(&path).unwrap();
+        assert_eq!(all(&mut decoder), expected[..5_000]);
+        assert!(decoder.is_damaged());
     }
 
     #[test]

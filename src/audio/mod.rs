@@ -2,6 +2,7 @@
 
 mod decode;
 mod render;
+mod sun;
 
 pub use decode::{DecodeError, Decoder, decode};
 pub use render::{RenderError, Rendering, seconds, wav_work, write_wav};

@@ -16,7 +16,7 @@ mod plot;
 /// What `earworm classify` is told.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Audio files: WAV, AIFF, FLAC, MP3, Ogg Vorbis or AAC, any rate, any channel count; `-` reads
+    /// Audio files: WAV, AIFF, AU, FLAC, MP3, Ogg Vorbis or AAC, any rate, any channel count; `-` reads
     /// file names from standard input, one a line
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -73,7 +73,7 @@ fn refusal(path: &Path, error: &DecodeError) -> Refusal {
     let hint = match error {
         DecodeError::Read(error) => return Refusal::from_io(path, error),
         DecodeError::NotAudio | DecodeError::Unsupported(_) => {
-            "WAV, AIFF, FLAC, MP3, Ogg Vorbis and AAC are read"
+            "WAV, AIFF, AU, FLAC, MP3, Ogg Vorbis and AAC are read"
         }
         DecodeError::NoTrack => "name a file with sound",
         DecodeError::Empty => "the file may be cut short or empty",
