@@ -15,5 +15,6 @@ pub mod playback;
 pub mod plugin;
 pub mod spectrum;
 pub mod tunes;
+mod vectorised;
 pub mod voice;
 pub mod weights;

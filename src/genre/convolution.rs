@@ -3,32 +3,39 @@
 //! candle's own CPU convolution is slow to train with, above all its gradient for the weights. Here
 //! each sample's neighbourhoods are laid out as the columns of a matrix (im2col; K. Chellapilla,
 //! S. Puri, P. Simard 2006), a strip of rows at a time so that a strip stays in the cache, and all
-//! three of output, input gradient and weight gradient are products with it.
+//! three of output, input gradient and weight gradient are products with it. Where no gradient is wanted,
+//! 3 × 3 kernels go by [`super::winograd`].
 
 use candle_core::{CpuStorage, CustomOp2, Device, Layout, Result, Shape, Tensor, bail};
+
+use super::winograd;
 
 /// Values in a strip's matrix of neighbourhoods: 512 KiB, about half of a core's second cache.
 const STRIP: usize = 128 * 1024;
 
 /// Convolution of [batch, channels, rows, columns] with a square kernel
 /// [outputs, channels, size, size], size odd, stride 1, zero padding of size / 2.
-struct Convolution;
+struct Convolution {
+    /// Whether gradients will be asked for.
+    training: bool,
+}
 
 /// `input` [batch, channels, rows, columns] convolved with `weight` [outputs, channels, size, size],
 /// size odd, into [batch, outputs, rows, columns]; outside the input counts as zero.
 pub fn convolve(input: &Tensor, weight: &Tensor) -> Result<Tensor> {
-    input.contiguous()?.apply_op2(&weight.contiguous()?, Convolution)
+    let training = input.track_op() || weight.track_op();
+    input.contiguous()?.apply_op2(&weight.contiguous()?, Convolution { training })
 }
 
 /// The sizes of one convolution.
 #[derive(Clone, Copy)]
-struct Sizes {
-    batch: usize,
-    channels: usize,
-    rows: usize,
-    columns: usize,
-    outputs: usize,
-    kernel: usize,
+pub(super) struct Sizes {
+    pub batch: usize,
+    pub channels: usize,
+    pub rows: usize,
+    pub columns: usize,
+    pub outputs: usize,
+    pub kernel: usize,
 }
 
 impl Sizes {
@@ -217,14 +224,14 @@ impl Sizes {
 }
 
 /// A matrix in a slice: values `down` apart lie below each other, `right` apart beside each other.
-struct Matrix<'a> {
+pub(super) struct Matrix<'a> {
     values: &'a [f32],
     down: usize,
     right: usize,
 }
 
 impl<'a> Matrix<'a> {
-    fn new(values: &'a [f32], stride: usize) -> Self {
+    pub fn new(values: &'a [f32], stride: usize) -> Self {
         Self { values, down: stride, right: 1 }
     }
 
@@ -234,13 +241,13 @@ impl<'a> Matrix<'a> {
 }
 
 /// A matrix to write to, its rows `stride` apart.
-struct MatrixMut<'a> {
-    values: &'a mut [f32],
-    stride: usize,
+pub(super) struct MatrixMut<'a> {
+    pub values: &'a mut [f32],
+    pub stride: usize,
 }
 
 /// `out` (+)= `left` × `right`, for (rows, inner, columns).
-fn product(
+pub(super) fn product(
     (rows, inner, columns): (usize, usize, usize),
     left: Matrix,
     right: Matrix,
@@ -312,7 +319,12 @@ impl CustomOp2 for Convolution {
         weight_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let sizes = Sizes::new(input_layout.shape(), weight_layout.shape())?;
-        let output = sizes.forward(values(input, input_layout)?, values(weight, weight_layout)?);
+        let (input, weight) = (values(input, input_layout)?, values(weight, weight_layout)?);
+        let output = if !self.training && winograd::suits(&sizes) {
+            winograd::forward(&sizes, input, weight)
+        } else {
+            sizes.forward(input, weight)
+        };
         let shape = Shape::from((sizes.batch, sizes.outputs, sizes.rows, sizes.columns));
         Ok((CpuStorage::F32(output), shape))
     }
@@ -378,6 +390,19 @@ mod tests {
                 let (ours, theirs) = (ours.get(variable).unwrap(), theirs.get(variable).unwrap());
                 assert!(distance(ours, theirs) < 5e-3, "{shape:?}");
             }
+        }
+    }
+
+    #[test]
+    fn inference_gives_what_training_gives() {
+        // Even and odd numbers of rows and columns, one tile, several strips.
+        for shape in [[1, 16, 8, 6], [2, 16, 7, 9], [1, 24, 2, 1], [1, 16, 64, 131]] {
+            let input = random(&shape);
+            let weight = random(&[32, shape[1], 3, 3]);
+            let trained = convolve(input.as_tensor(), weight.as_tensor()).unwrap();
+            let (input, weight) = (input.as_detached_tensor(), weight.as_detached_tensor());
+            let inferred = convolve(&input, &weight).unwrap();
+            assert!(distance(&trained, &inferred) < 1e-3, "{shape:?}");
         }
     }
 

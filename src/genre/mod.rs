@@ -10,6 +10,7 @@ mod hearing;
 mod network;
 mod normalisation;
 pub mod window;
+mod winograd;
 
 pub use ear::{ActivationMap, Ear, Reading, State};
 pub use hearing::{Heard, Hearing, Picture, Stretch};

@@ -7,6 +7,8 @@
 // Several slices walk in step: an index says so most plainly, and the compiler drops its checks.
 #![allow(clippy::needless_range_loop)]
 
+use crate::vectorised::vectorised;
+
 /// e to the x for the range that a sigmoid tells from 0 and 1 (Cephes' split of the argument).
 #[inline(always)]
 fn exponential(x: f32) -> f32 {
@@ -38,31 +40,6 @@ pub(super) fn sigmoid(x: f32) -> f32 {
 pub(super) fn tanh(x: f32) -> f32 {
     2.0 / (1.0 + exponential(-2.0 * x)) - 1.0
 }
-
-/// Compiles a loop twice, for AVX2 and for the plainest processor, and takes what the machine has.
-macro_rules! vectorised {
-    ($(#[$doc:meta])* fn $name:ident($($argument:ident: $kind:ty),* $(,)?) $body:block) => {
-        $(#[$doc])*
-        pub(super) fn $name($($argument: $kind),*) {
-            #[inline(always)]
-            fn body($($argument: $kind),*) $body
-            #[cfg(target_arch = "x86_64")]
-            {
-                #[target_feature(enable = "avx2,fma")]
-                fn wide($($argument: $kind),*) {
-                    body($($argument),*)
-                }
-                if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                    // SAFETY: both features were found on this machine in the line above.
-                    return unsafe { wide($($argument),*) };
-                }
-            }
-            body($($argument),*)
-        }
-    };
-}
-
-pub(super) use vectorised;
 
 vectorised! {
     /// The hyperbolic tangent of each value.

@@ -3,10 +3,11 @@
 //! No tensor graph and no allocation: the gates of a layer are one product of packed 8-bit weights with the state,
 //! whose floor is reading the weights once from cache. Tests hold it equal to [`super::network::Network`].
 
-use super::activation::{self, vectorised};
+use super::activation;
 use super::context::FACTS;
 use super::network::Cell;
 use super::weights::{Matrix, Weights};
+use crate::vectorised::vectorised;
 
 /// The network's memory of a text, and room to work in.
 #[derive(Debug, Clone)]
