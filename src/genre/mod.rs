@@ -7,6 +7,7 @@
 mod convolution;
 mod ear;
 mod hearing;
+mod inference;
 mod network;
 mod normalisation;
 pub mod window;

@@ -6,6 +6,7 @@ use candle_core::{D, DType, Device, Result, Tensor, Var};
 use candle_nn::{Init, VarBuilder};
 
 use super::convolution::convolve;
+use super::inference::convolve_and_pool;
 use super::normalisation::Normalisation;
 use super::{GENRES, GenreError};
 use crate::spectrum::BANDS;
@@ -85,6 +86,9 @@ impl Block {
 
     /// [batch, inputs, bands, frames] → [batch, outputs, bands / pool, frames / pool].
     fn forward(&self, x: &Tensor, training: bool) -> Result<Tensor> {
+        if !training && self.residual.is_none() {
+            return convolve_and_pool(x, &self.convolution, &self.norm);
+        }
         let y = self.norm.forward(&convolve(x, &self.convolution)?, training)?;
         let Some((second, norm, past)) = &self.residual else {
             return Ok(y);
@@ -198,7 +202,11 @@ impl Network {
         }
         let map = x;
         let features = self.over_time(&map, |flat| {
-            self.time_norm.forward(&convolve(flat, &self.time)?, training)
+            if training {
+                self.time_norm.forward(&convolve(flat, &self.time)?, true)
+            } else {
+                convolve_and_pool(flat, &self.time, &self.time_norm)
+            }
         })?;
         Ok(Output { logits: self.scores(&features)?, features, map })
     }

@@ -10,6 +10,7 @@ use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor, 
 use candle_nn::{Init, VarBuilder};
 
 use super::convolution::{read, values};
+use crate::vectorised::vectorised;
 
 /// Keeps a channel that never varies from being divided by zero.
 const EPSILON: f32 = 1e-5;
@@ -40,6 +41,11 @@ impl Normalisation {
             running_variance: running("running_variance", 1.0)?,
             pool,
         })
+    }
+
+    /// The pooling cell, (rows, columns).
+    pub fn pool(&self) -> (usize, usize) {
+        self.pool
     }
 
     /// Scale and shift of each channel with the running statistics.
@@ -74,6 +80,44 @@ impl Normalisation {
         follow(&self.running_variance, statistics.variance.iter().map(|v| v * unbiased).collect())?;
         let statistics = Some(Mutex::new(statistics));
         input.apply_op3(&self.weight, &self.bias, NormalisePool { pool: self.pool, statistics })
+    }
+}
+
+/// The pooling cells that there are.
+pub(super) const POOLS: [(usize, usize); 3] = [(1, 1), (2, 1), (2, 2)];
+
+vectorised! {
+    /// A row of the output: the maximum over each cell of `pool`, of which `rows` holds the one or two rows, times
+    /// scale and plus shift, or zero where that is less.
+    fn pool_row(
+        rows: &[f32],
+        columns: usize,
+        pool: (usize, usize),
+        linear: (f32, f32),
+        out: &mut [f32],
+    ) {
+        let (scale, shift) = linear;
+        let value = |x: f32| x * scale + shift;
+        let (first, second) = rows.split_at(columns);
+        match pool {
+            (2, 2) => {
+                let (first, second) = (first.as_chunks::<2>().0, second.as_chunks::<2>().0);
+                for ((out, a), b) in out.iter_mut().zip(first).zip(second) {
+                    let upper = value(a[0]).max(value(a[1]));
+                    *out = upper.max(value(b[0]).max(value(b[1]))).max(0.0);
+                }
+            }
+            (2, 1) => {
+                for ((out, &a), &b) in out.iter_mut().zip(first).zip(second) {
+                    *out = value(a).max(value(b)).max(0.0);
+                }
+            }
+            _ => {
+                for (out, &a) in out.iter_mut().zip(first) {
+                    *out = value(a).max(0.0);
+                }
+            }
+        }
     }
 }
 
@@ -160,7 +204,12 @@ impl CustomOp3 for NormalisePool {
         let (weight, bias) = (values(weight, weight_layout)?, values(bias, bias_layout)?);
         let input = values(input, layout)?;
         let (out_rows, out_columns) = self.pooled(rows, columns);
-        if out_rows == 0 || out_columns == 0 || weight.len() != channels || bias.len() != channels {
+        if out_rows == 0
+            || out_columns == 0
+            || weight.len() != channels
+            || bias.len() != channels
+            || !POOLS.contains(&self.pool)
+        {
             bail!(
                 "{rows} rows of {columns} columns in {channels} channels can't be pooled by {:?}",
                 self.pool
@@ -180,34 +229,13 @@ impl CustomOp3 for NormalisePool {
                     .unzip()
             }
         };
-        let mut output = Vec::with_capacity(batch * channels * out_rows * out_columns);
-        for (index, map) in input.chunks(rows * columns).enumerate() {
-            let (scale, shift) = (scale[index % channels], shift[index % channels]);
-            let value = |x: f32| x * scale + shift;
-            for row in 0..out_rows {
-                let first = &map[row * self.pool.0 * columns..][..columns];
-                match self.pool {
-                    (1, 1) => output.extend(first.iter().map(|&x| value(x).max(0.0))),
-                    (2, 1) => {
-                        let second = &map[(row * 2 + 1) * columns..][..columns];
-                        output.extend(
-                            first
-                                .iter()
-                                .zip(second)
-                                .map(|(&a, &b)| value(a).max(value(b)).max(0.0)),
-                        );
-                    }
-                    (2, 2) => {
-                        let second = &map[(row * 2 + 1) * columns..][..columns];
-                        let (first, _) = first.as_chunks::<2>();
-                        let (second, _) = second.as_chunks::<2>();
-                        output.extend(first.iter().zip(second).map(|(a, b)| {
-                            value(a[0]).max(value(a[1])).max(value(b[0]).max(value(b[1]))).max(0.0)
-                        }));
-                    }
-                    pool => bail!("no pooling by {pool:?}"),
-                }
-            }
+        let mut output = vec![0.0; batch * channels * out_rows * out_columns];
+        for (index, (map, out)) in
+            input.chunks(rows * columns).zip(output.chunks_mut(out_rows * out_columns)).enumerate()
+        {
+            let linear = (scale[index % channels], shift[index % channels]);
+            let cells = map.chunks(self.pool.0 * columns).zip(out.chunks_mut(out_columns));
+            cells.for_each(|(rows, out)| pool_row(rows, columns, self.pool, linear, out));
         }
         Ok((CpuStorage::F32(output), Shape::from((batch, channels, out_rows, out_columns))))
     }

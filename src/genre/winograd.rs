@@ -5,29 +5,52 @@
 //! become 16 matrix products over the channels, and a strip of tiles is taken at a time so that it stays in the cache.
 
 use super::convolution::{Matrix, MatrixMut, Sizes, product};
+use super::inference::{Pooled, at_least};
 use crate::vectorised::vectorised;
 
 /// Values of a strip's tiles and products: 1 MiB.
 const STRIP: usize = 256 * 1024;
 
-/// Whether this way is worth its transforms: with few channels they cost more than they save.
-pub(super) fn suits(sizes: &Sizes) -> bool {
-    sizes.kernel == 3 && sizes.channels >= 16 && sizes.outputs >= 16
+/// Room to work in.
+#[derive(Default)]
+pub(super) struct Room {
+    kernels: Vec<f32>,
+    tiles: Vec<f32>,
+    products: Vec<f32>,
+    /// The two rows of the output that a row of tiles makes.
+    rows: Vec<f32>,
+    lines: Lines,
 }
 
-/// The output of a 3 × 3 convolution, as [`Sizes::forward`] lays it out.
-pub(super) fn forward(sizes: &Sizes, input: &[f32], weight: &[f32]) -> Vec<f32> {
+/// Whether this way is worth its transforms: with few channels they cost more than they save. A row of tiles makes
+/// two rows of the output, so pooling must take two.
+pub(super) fn suits(sizes: &Sizes, pool: (usize, usize)) -> bool {
+    sizes.kernel == 3 && sizes.channels >= 16 && sizes.outputs >= 16 && pool.0 == 2
+}
+
+/// Convolution and what becomes of it.
+pub(super) fn forward(
+    sizes: &Sizes,
+    input: &[f32],
+    weight: &[f32],
+    pooled: &Pooled,
+    room: &mut Room,
+    output: &mut [f32],
+) {
     let Sizes { channels, rows, columns, outputs, .. } = *sizes;
-    let kernels = transformed_kernels(weight, outputs * channels);
-    // Tiles in a row and rows of tiles; the last ones may reach over the edge.
-    let (across, down) = (columns.div_ceil(2), rows.div_ceil(2));
+    let kernels = at_least(&mut room.kernels, 16 * outputs * channels);
+    transform_kernels(weight, outputs * channels, kernels);
+    // Tiles in a row, of which the last may reach over the edge, and rows of tiles.
+    let (across, down) = (columns.div_ceil(2), pooled.rows);
     let strip = (STRIP / (16 * (channels + outputs) * across.max(1))).clamp(1, down.max(1));
-    let mut tiles = vec![0.0; 16 * channels * strip * across];
-    let mut products = vec![0.0; 16 * outputs * strip * across];
-    let mut lines = Lines::new(across);
-    let mut output = vec![0.0; sizes.batch * outputs * rows * columns];
+    let tiles = at_least(&mut room.tiles, 16 * channels * strip * across);
+    let products = at_least(&mut room.products, 16 * outputs * strip * across);
+    let both = at_least(&mut room.rows, 2 * columns);
+    let lines = &mut room.lines;
+    lines.fit(across);
+    let map = pooled.rows * pooled.columns;
     for (sample, output) in
-        input.chunks(channels * rows * columns).zip(output.chunks_mut(outputs * rows * columns))
+        input.chunks(channels * rows * columns).zip(output.chunks_mut(outputs * map))
     {
         for first in (0..down).step_by(strip) {
             let count = strip.min(down - first);
@@ -36,7 +59,7 @@ pub(super) fn forward(sizes: &Sizes, input: &[f32], weight: &[f32]) -> Vec<f32> 
                 for row in 0..count {
                     lines.split(map, columns, 2 * (first + row));
                     let start = channel * width + row * across;
-                    transform_tiles(&lines, &mut tiles, start, channels * width);
+                    transform_tiles(lines, tiles, start, channels * width);
                 }
             }
             for place in 0..16 {
@@ -48,39 +71,45 @@ pub(super) fn forward(sizes: &Sizes, input: &[f32], weight: &[f32]) -> Vec<f32> 
                     false,
                 );
             }
-            for (channel, map) in output.chunks_mut(rows * columns).enumerate() {
+            for (channel, map) in output.chunks_mut(map).enumerate() {
                 for row in 0..count {
                     let start = channel * width + row * across;
                     let (upper, lower) = lines.outputs();
-                    transform_products(&products, start, outputs * width, upper, lower);
-                    let top = 2 * (first + row);
-                    lines.join(map, columns, top);
+                    transform_products(products, start, outputs * width, upper, lower);
+                    lines.join(both, columns);
+                    pooled.take(both, columns, channel, first + row, map);
                 }
             }
         }
     }
-    output
 }
 
 /// G g Gᵀ of each 3 × 3 kernel g: [16, kernels].
-fn transformed_kernels(weight: &[f32], count: usize) -> Vec<f32> {
+fn transform_kernels(weight: &[f32], count: usize, transformed: &mut [f32]) {
     let row = |a: f32, b: f32, c: f32| [a, 0.5 * (a + b + c), 0.5 * (a - b + c), c];
-    let mut transformed = vec![0.0; 16 * count];
-    for (kernel, values) in weight.as_chunks::<9>().0.iter().enumerate() {
-        // By columns first, then by rows.
-        let columns: [[f32; 4]; 3] =
-            std::array::from_fn(|x| row(values[x], values[3 + x], values[6 + x]));
-        for y in 0..4 {
-            let across = row(columns[0][y], columns[1][y], columns[2][y]);
-            for (x, value) in across.into_iter().enumerate() {
-                transformed[(4 * y + x) * count + kernel] = value;
+    // Sixteen kernels at a time, so that whole cache lines are written.
+    let mut block = [[0.0; 16]; 16];
+    for (number, kernels) in weight.as_chunks::<9>().0.chunks(16).enumerate() {
+        for (kernel, values) in kernels.iter().enumerate() {
+            // By columns first, then by rows.
+            let columns: [[f32; 4]; 3] =
+                std::array::from_fn(|x| row(values[x], values[3 + x], values[6 + x]));
+            for y in 0..4 {
+                let across = row(columns[0][y], columns[1][y], columns[2][y]);
+                for (x, value) in across.into_iter().enumerate() {
+                    block[4 * y + x][kernel] = value;
+                }
             }
         }
+        for (values, transformed) in block.iter().zip(transformed.chunks_mut(count)) {
+            let transformed = &mut transformed[16 * number..][..kernels.len()];
+            transformed.copy_from_slice(&values[..kernels.len()]);
+        }
     }
-    transformed
 }
 
 /// Four rows of the input that a row of tiles covers, even and odd columns apart, a zero beyond each edge.
+#[derive(Default)]
 pub(super) struct Lines {
     /// Columns -1, 1, 3 …: the first and third value of each tile.
     odd: [Vec<f32>; 4],
@@ -92,13 +121,13 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    fn new(across: usize) -> Self {
-        let line = || vec![0.0; across + 1];
-        Self {
-            odd: std::array::from_fn(|_| line()),
-            even: std::array::from_fn(|_| line()),
-            upper: std::array::from_fn(|_| vec![0.0; across]),
-            lower: std::array::from_fn(|_| vec![0.0; across]),
+    /// Makes room for so many tiles in a row.
+    fn fit(&mut self, across: usize) {
+        for line in self.odd.iter_mut().chain(&mut self.even) {
+            line.resize(across + 1, 0.0);
+        }
+        for line in self.upper.iter_mut().chain(&mut self.lower) {
+            line.resize(across, 0.0);
         }
     }
 
@@ -133,10 +162,9 @@ impl Lines {
         (&mut self.upper, &mut self.lower)
     }
 
-    /// Puts the two rows of the output into a map at `top`, as far as they lie in it.
-    fn join(&self, map: &mut [f32], columns: usize, top: usize) {
-        for (row, [even, odd]) in map.chunks_mut(columns).skip(top).zip([&self.upper, &self.lower])
-        {
+    /// The two rows of the output, one after the other.
+    fn join(&self, rows: &mut [f32], columns: usize) {
+        for (row, [even, odd]) in rows.chunks_mut(columns).zip([&self.upper, &self.lower]) {
             let (pairs, rest) = row.as_chunks_mut::<2>();
             for ((pair, &even), &odd) in pairs.iter_mut().zip(even).zip(odd) {
                 *pair = [even, odd];

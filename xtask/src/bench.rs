@@ -8,6 +8,9 @@ pub struct Options {
     /// The folder that holds tunes/; the environment variable EARWORM_DATA where left out
     #[arg(long)]
     data: Option<PathBuf>,
+    /// A Python that has onnxruntime and onnx
+    #[arg(long, default_value = "python3")]
+    python: String,
 }
 
 /// Runs the task.
@@ -19,5 +22,6 @@ pub fn run(options: Options) -> anyhow::Result<()> {
             println!("abc: skipped, as neither --data nor EARWORM_DATA names a folder with tunes")
         }
     }
+    super::bench_genre::run(&options.python)?;
     super::bench_editors::run()
 }

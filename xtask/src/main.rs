@@ -3,6 +3,7 @@
 mod bench;
 mod bench_abc;
 mod bench_editors;
+mod bench_genre;
 mod bundle;
 mod conformance;
 mod demo;
