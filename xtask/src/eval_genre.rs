@@ -67,6 +67,8 @@ struct Figures {
     macro_f1: f32,
     /// Expected calibration error.
     ece: f32,
+    /// What chance alone makes of it on so many clips, were the probabilities exactly right.
+    ece_by_chance: f32,
     clips: usize,
     /// Clips shorter than the ear needs, or silent.
     unheard: usize,
@@ -239,6 +241,7 @@ fn figures(judged: &[Judged], gtzan: bool) -> Figures {
         balanced_accuracy: scores.balanced_accuracy(),
         macro_f1: scores.macro_f1(),
         ece: scores.calibration_error(),
+        ece_by_chance: scores.calibration_error_by_chance(),
         clips: scores.answers.len(),
         unheard: judged.iter().filter(|clip| clip.whole.is_none()).count(),
         per_genre: scores.per_genre().into_iter().map(|figures| (figures.genre, figures)).collect(),
@@ -313,12 +316,13 @@ fn difference(ours: &[[f32; BANDS]], stored: &[[f32; BANDS]]) -> f32 {
 fn summary(figures: &Figures) -> String {
     let percent = |value: f32| value * 100.0;
     format!(
-        "{:.1} % of {} clips right, balanced {:.1} %, macro F1 {:.3}, calibration error {:.1} %",
+        "{:.1} % of {} clips right, balanced {:.1} %, macro F1 {:.3}, calibration error {:.1} % ({:.1} % by chance alone)",
         percent(figures.accuracy),
         figures.clips,
         percent(figures.balanced_accuracy),
         figures.macro_f1,
-        percent(figures.ece)
+        percent(figures.ece),
+        percent(figures.ece_by_chance)
     )
 }
 

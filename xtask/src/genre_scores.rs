@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use earworm::genre::{GENRES, GTZAN_GENRES, Hearing, Network};
 use earworm::spectrum::{BANDS, COLUMN_SECONDS};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use serde::Serialize;
 
 use crate::genre_clips::Clip;
@@ -160,6 +162,21 @@ impl Scores {
         )
     }
 
+    /// The calibration error that chance alone would show on so few clips: what [`Self::calibration_error`] is on
+    /// average where each answer is right with exactly the probability that was given for it.
+    pub fn calibration_error_by_chance(&self) -> f32 {
+        const DRAWS: usize = 1000;
+        let mut random = StdRng::seed_from_u64(1);
+        let given: Vec<f32> =
+            self.answers.iter().map(|answer| answer.probabilities[answer.named()]).collect();
+        let mut draw = || {
+            calibration_error(
+                given.iter().map(|&p| (p, random.random_bool(p.clamp(0.0, 1.0).into()))),
+            )
+        };
+        (0..DRAWS).map(|_| draw()).sum::<f32>() / DRAWS as f32
+    }
+
     /// The temperature under which the right genres are likeliest; for answers at temperature 1.
     pub fn best_temperature(&self) -> f64 {
         let loss = |temperature: f64| -> f64 {
@@ -231,5 +248,15 @@ mod tests {
     fn too_sure_answers_are_brought_down_by_the_temperature() {
         let answers = (0..10).map(|index| answer(0, if index < 6 { 0 } else { 1 }, 0.99)).collect();
         assert!(Scores { answers, gtzan: false }.best_temperature() > 1.5);
+    }
+
+    #[test]
+    fn what_chance_does_to_the_calibration_error_shrinks_with_the_number_of_clips() {
+        let by_chance = |clips: usize| {
+            let answers = (0..clips).map(|n| answer(0, 0, 0.3 + 0.6 * (n % 100) as f32 / 100.0));
+            Scores { answers: answers.collect(), gtzan: false }.calibration_error_by_chance()
+        };
+        let (few, many) = (by_chance(100), by_chance(10_000));
+        assert!((0.05..0.2).contains(&few) && many < few / 5.0, "{few} {many}");
     }
 }

@@ -43,13 +43,13 @@ pub struct Options {
     #[arg(long, default_value = "target/genre")]
     out: PathBuf,
     /// Optimiser steps in all
-    #[arg(long, default_value_t = 2400)]
+    #[arg(long, default_value_t = 3000)]
     steps: usize,
     /// Steps between two measurements
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 150)]
     epoch: usize,
     /// Windows a step
-    #[arg(long, default_value_t = 48)]
+    #[arg(long, default_value_t = 72)]
     batch: usize,
     /// Highest learning rate of the one cycle
     #[arg(long, default_value_t = 3e-3)]

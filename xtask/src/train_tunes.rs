@@ -38,7 +38,7 @@ pub struct Options {
     #[arg(long, default_value_t = 448)]
     hidden: usize,
     /// Updates of the weights
-    #[arg(long, default_value_t = 6000)]
+    #[arg(long, default_value_t = 5000)]
     updates: usize,
     /// Stop after this many minutes, the rate falling over the last third as if all updates were done
     #[arg(long)]
@@ -50,13 +50,13 @@ pub struct Options {
     #[arg(long, default_value_t = 64)]
     steps: usize,
     /// Highest learning rate
-    #[arg(long, default_value_t = 3e-3)]
+    #[arg(long, default_value_t = 2e-3)]
     rate: f64,
     /// Share of each layer's outputs dropped in training
-    #[arg(long, default_value_t = 0.25)]
+    #[arg(long, default_value_t = 0.3)]
     dropout: f64,
     /// Updates between validations
-    #[arg(long, default_value_t = 300)]
+    #[arg(long, default_value_t = 250)]
     validate: usize,
     /// Stop when so many validations in a row found no better network
     #[arg(long, default_value_t = 12)]
@@ -142,9 +142,9 @@ pub fn common_keys(mode: Mode) -> impl Iterator<Item = PlainKey> {
 }
 
 /// How many times as often as the commonest dance's tunes those of a rare one are read, at most.
-const RARE: f64 = 4.0;
+const RARE: f64 = 2.0;
 /// Share of tunes with several sections of which only a few are read, as a shorter tune.
-const EXCERPTS: f64 = 0.3;
+const EXCERPTS: f64 = 0.2;
 
 /// The endless stream of training texts: every epoch all tunes in a new order, those of rare dances several
 /// times, each in a drawn key, tunes with chord symbols half the time without, and now and then only some
