@@ -34,9 +34,9 @@ pub struct Config {
 
 impl Config {
     /// The custom CNN, as shipped.
-    pub const CUSTOM: Self = Self { channels: [16, 32, 64, 128], hidden: 192, residual: false };
+    pub const CUSTOM: Self = Self { channels: [16, 32, 64, 128], hidden: 160, residual: false };
     /// A small ResNet, to compare with.
-    pub const RESNET: Self = Self { channels: [16, 32, 48, 96], hidden: 192, residual: true };
+    pub const RESNET: Self = Self { channels: [16, 32, 48, 96], hidden: 160, residual: true };
 
     /// The configuration that weights were trained with, by the shapes of their tensors.
     fn of(tensors: &safetensors::SafeTensors) -> Option<Self> {

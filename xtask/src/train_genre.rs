@@ -43,13 +43,13 @@ pub struct Options {
     #[arg(long, default_value = "target/genre")]
     out: PathBuf,
     /// Optimiser steps in all
-    #[arg(long, default_value_t = 3000)]
+    #[arg(long, default_value_t = 2400)]
     steps: usize,
     /// Steps between two measurements
-    #[arg(long, default_value_t = 150)]
+    #[arg(long, default_value_t = 100)]
     epoch: usize,
     /// Windows a step
-    #[arg(long, default_value_t = 72)]
+    #[arg(long, default_value_t = 48)]
     batch: usize,
     /// Highest learning rate of the one cycle
     #[arg(long, default_value_t = 3e-3)]
@@ -74,13 +74,12 @@ pub struct Options {
     time_steps: Option<usize>,
 }
 
-/// Lengths of training windows, frames of 232 ms, with their weights: the ear answers from 3 s on and hears
-/// up to 30 s.
-const LENGTHS: [(usize, f64); 4] = [(20, 0.15), (43, 0.45), (86, 0.25), (129, 0.15)];
+/// Lengths of training windows, frames of 232 ms, with their weights: the ear answers from 3 s on.
+const LENGTHS: [(usize, f64); 4] = [(20, 0.15), (43, 0.5), (64, 0.25), (86, 0.1)];
 /// How much of the averaged weights each step keeps.
 const AVERAGE: f32 = 0.995;
 /// How much FMA's own head counts beside the genres.
-const FMA_SHARE: f64 = 1.0;
+const FMA_SHARE: f64 = 0.5;
 /// Share of the features that a step leaves out.
 const DROPOUT: f32 = 0.3;
 
