@@ -119,7 +119,7 @@ pub struct Context {
     field: (u8, usize),
     pub(super) style: Option<Style>,
     pub(super) metre: Option<(u8, u8)>,
-    unit: u8,
+    pub(super) unit: u8,
     pub(super) key: Option<PlainKey>,
     pub(super) bar: i32,
     pub(super) beat: i32,

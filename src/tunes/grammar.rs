@@ -237,8 +237,9 @@ impl Grammar<'_> {
             return;
         }
         if context.pickup.is_none() {
-            let may_be_pickup =
-                position * 2 <= bar && position % (UNIT / 2) == 0 && self.form.bars > 1;
+            // The last bar, which the pickup completes, must be whole steps of the accompaniment: eighth notes.
+            let grid = if self.form.chords { i32::from(context.unit) * UNIT / 8 } else { UNIT / 2 };
+            let may_be_pickup = position * 2 <= bar && position % grid == 0 && self.form.bars > 1;
             if position == bar || may_be_pickup {
                 out.add(b"|");
             }
@@ -372,6 +373,20 @@ mod tests {
             assert_eq!(ticks, form.bars * bar, "{plain}");
             assert_eq!(chords > 0, form.chords, "{plain}");
         }
+    }
+
+    #[test]
+    fn under_chord_symbols_a_pickup_is_whole_eighth_notes() {
+        let fields = "R:reel\nM:2/4\nL:1/16\nK:G\n";
+        let tune = |pickup: &str, last: &str| {
+            format!("{fields}{pickup}|\"G\"G2B2 d2B2|\"D\"A2F2 D2F2|\"C\"E2G2 c2B2|\"G\"{last}:|]")
+        };
+        assert!(form_of(&tune("d2", "G4 d2")).is_some());
+        assert_eq!(form_of(&tune("edB", "G4 d")), None);
+        let plain = ["\"G\"", "\"D\"", "\"C\""]
+            .iter()
+            .fold(tune("edB", "G4 d"), |text, chord| text.replace(chord, ""));
+        assert!(form_of(&plain).is_some(), "{plain}");
     }
 
     #[test]
