@@ -9,7 +9,13 @@
 //! runs free), *tune ticks* along the tune from its first note; both have [`PPQ`] ticks a quarter note.
 //! What sounds follows from the place on the song's line alone, so that jumping there or playing up to
 //! it comes to the same notes.
-#![warn(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+#![warn(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
 
 use std::ops::Range;
 
@@ -80,8 +86,11 @@ impl Schedule {
         notes.sort_by_key(|note| note.start);
         let (numerator, denominator) =
             performance.metres.first().map_or((4, 4), |metre| (metre.numerator, metre.denominator));
-        let bar = (u64::from(PPQ) * 4 * u64::from(numerator.max(1)) / u64::from(denominator.max(1)))
-            .clamp(1, u64::from(PPQ) * 64) as u32;
+        let bar = u64::from(PPQ.saturating_mul(4))
+            .saturating_mul(u64::from(numerator))
+            .checked_div(u64::from(denominator))
+            .unwrap_or_default()
+            .clamp(1, u64::from(PPQ.saturating_mul(64))) as u32;
         let end = notes.iter().map(|note| note.end).chain([performance.end, 1]).max().unwrap_or(1);
         // A first bar that is shorter than the metre is a pick-up: bar 1 is the one after it.
         let origin = match performance.bars.as_slice() {
@@ -761,7 +770,9 @@ impl Player {
         let due = offset + begin + delay;
         let length = (end - begin) * f64::from(settings.gate.clamp(0.01, 1.0));
         let shift = match self.drive {
-            Some(Drive::Key(key)) => i32::from(key) - 60 - i32::from(tune.tonic),
+            Some(Drive::Key(key)) => {
+                i32::from(key).wrapping_sub(60).wrapping_sub(i32::from(tune.tonic))
+            }
             _ => 0,
         };
         let strays = 1.0 + f64::from(settings.velocity_variation) * (2.0 * chance - 1.0);
@@ -782,7 +793,11 @@ impl Player {
             key: if note.channel == PERCUSSION {
                 note.key
             } else {
-                fold(i32::from(note.key) + settings.transpose.clamp(-127, 127) + shift)
+                fold(
+                    i32::from(note.key)
+                        .wrapping_add(settings.transpose.clamp(-127, 127))
+                        .wrapping_add(shift),
+                )
             },
             velocity: (velocity as f32).clamp(1.0 / 127.0, 1.0),
         });
@@ -866,7 +881,7 @@ impl Player {
 
     /// Whether a hand-over, which may set three schedules free, has a place for them.
     fn has_room(&self) -> bool {
-        self.retired.len() + 3 <= RETIRED
+        self.retired.len().saturating_add(3) <= RETIRED
     }
 
     fn retire(&mut self, schedule: Option<Box<Schedule>>) {
@@ -965,10 +980,10 @@ fn bar_line_from((line, length): (f64, f64), tick: f64) -> f64 {
 /// A key brought into MIDI's range by octaves.
 fn fold(mut key: i32) -> u8 {
     while key < 0 {
-        key += 12;
+        key = key.saturating_add(12);
     }
     while key > 127 {
-        key -= 12;
+        key = key.saturating_sub(12);
     }
     key as u8
 }

@@ -8,6 +8,14 @@
 //!
 //! [`Voice::new`] allocates; nothing after it does, nor locks, waits, calls the system or panics.
 
+#![warn(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
 use std::f32::consts::{FRAC_PI_2, TAU};
 
 /// Strings that sound at once. A further note takes over the quietest.
@@ -108,7 +116,7 @@ impl Voice {
     pub fn new(sample_rate: f32) -> Self {
         let sample_rate =
             if sample_rate.is_finite() { sample_rate.clamp(8_000.0, 768_000.0) } else { 48_000.0 };
-        let longest = (sample_rate / frequency(0)).ceil() as usize + 2;
+        let longest = ((sample_rate / frequency(0)).ceil() as usize).saturating_add(2);
         Self {
             sample_rate,
             strings: (0..POLYPHONY).map(|_| PluckedString::new(longest)).collect(),
@@ -168,21 +176,34 @@ impl Voice {
 
     /// The next stereo sample, each channel within ±1 (0 dBFS) whatever sounds.
     pub fn render(&mut self) -> [f32; 2] {
-        let mut sum = self.leftover;
-        for leftover in &mut self.leftover {
-            *leftover *= self.leftover_decay;
-            if leftover.abs() < TINY {
-                *leftover = 0.0;
+        let (mut left, mut right) = ([0.0], [0.0]);
+        self.render_block(&mut left, &mut right);
+        let ([left], [right]) = (left, right);
+        [left, right]
+    }
+
+    /// The next samples of both channels, as [`render`](Self::render) gives them one by one.
+    pub fn render_block(&mut self, left: &mut [f32], right: &mut [f32]) {
+        for (left, right) in left.iter_mut().zip(right.iter_mut()) {
+            [*left, *right] = self.leftover;
+            for leftover in &mut self.leftover {
+                *leftover *= self.leftover_decay;
+                if leftover.abs() < TINY {
+                    *leftover = 0.0;
+                }
             }
         }
-        for string in &mut self.strings {
-            if string.state != State::Free {
-                let [left, right] = string.render();
-                sum[0] += left;
-                sum[1] += right;
+        let mut sounding = self.strings.iter_mut().filter(|string| string.state != State::Free);
+        loop {
+            let lanes: [_; LANES] = std::array::from_fn(|_| sounding.next());
+            if lanes.iter().all(Option::is_none) {
+                break;
             }
+            add_strings(lanes, left, right);
         }
-        sum.map(bend)
+        for sample in left.iter_mut().chain(right) {
+            *sample = bend(*sample);
+        }
     }
 
     /// Whether nothing sounds, so that rendering may stop.
@@ -264,7 +285,7 @@ impl PluckedString {
             ((1.0 - fraction) * omega * 0.5).sin() / ((1.0 + fraction) * omega * 0.5).sin();
         self.length = (whole as usize).clamp(1, self.line.len());
         self.position = 0;
-        self.line[..self.length].fill(0.0);
+        self.line.iter_mut().take(self.length).for_each(|sample| *sample = 0.0);
         self.low_pass = 0.0;
         self.tuning_in = 0.0;
         self.tuning_out = 0.0;
@@ -293,46 +314,114 @@ impl PluckedString {
         self.state = State::Released;
         self.damping = self.damping.min(damping);
     }
+}
 
-    /// The finger's raised cosine at `age` samples.
-    fn finger(&self, age: f32) -> f32 {
-        if age <= 0.0 || age >= self.pulse {
-            return 0.0;
-        }
-        0.5 - 0.5 * (TAU * age / self.pulse).cos()
+/// The finger's raised cosine, `pulse` samples long, at `age` samples.
+fn finger(age: f32, pulse: f32) -> f32 {
+    if age <= 0.0 || age >= pulse {
+        return 0.0;
     }
+    0.5 - 0.5 * (TAU * age / pulse).cos()
+}
 
-    fn render(&mut self) -> [f32; 2] {
-        let mut excitation = 0.0;
-        if self.age < self.reflection + self.pulse {
-            self.age += 1.0;
-            excitation =
-                self.height * (self.finger(self.age) - self.finger(self.age - self.reflection));
-        }
-        let out = self.line[self.position];
-        let filtered = (1.0 - self.pole) * out + self.pole * self.low_pass;
-        self.low_pass = if filtered.abs() < TINY { 0.0 } else { filtered };
-        let tuned = self.tuning * (self.low_pass - self.tuning_out) + self.tuning_in;
-        self.tuning_in = self.low_pass;
-        self.tuning_out = if tuned.abs() < TINY { 0.0 } else { tuned };
-        self.line[self.position] = excitation + self.gain * self.tuning_out;
-        self.position += 1;
-        if self.position == self.length {
-            self.position = 0;
-        }
+/// Strings that are rendered side by side: each of a string's samples waits for the one before it, so that one string
+/// alone would leave the processor idle most of the time.
+const LANES: usize = 4;
 
-        self.level = (self.level * self.level_decay).max(out.abs());
-        self.envelope *= self.damping;
-        if self.level * self.envelope < INAUDIBLE {
-            self.state = State::Free;
+/// Adds the next samples of up to [`LANES`] strings, each up to where it can't be heard any more.
+#[allow(clippy::indexing_slicing, reason = "a lane is always one of the arrays' own number")]
+fn add_strings(
+    mut strings: [Option<&mut PluckedString>; LANES],
+    left: &mut [f32],
+    right: &mut [f32],
+) {
+    let of = |part: fn(&PluckedString) -> f32| -> [f32; LANES] {
+        std::array::from_fn(|lane| strings[lane].as_deref().map_or(0.0, part))
+    };
+    let (pole, gain, tuning) = (of(|s| s.pole), of(|s| s.gain), of(|s| s.tuning));
+    let (mut low_pass, mut tuning_in) = (of(|s| s.low_pass), of(|s| s.tuning_in));
+    let mut tuning_out = of(|s| s.tuning_out);
+    let (pulse, reflection, height) = (of(|s| s.pulse), of(|s| s.reflection), of(|s| s.height));
+    let mut age = of(|s| s.age);
+    let (mut level, level_decay) = (of(|s| s.level), of(|s| s.level_decay));
+    let (mut envelope, damping) = (of(|s| s.envelope), of(|s| s.damping));
+    let (pan_left, pan_right) = (of(|s| s.pan[0]), of(|s| s.pan[1]));
+    let mut heard = of(|_| 1.0);
+    let (mut last_left, mut last_right) = ([0.0; LANES], [0.0; LANES]);
+    let mut silent = [[0.0; 1]; LANES];
+    let mut silent = silent.iter_mut();
+    let mut position = [0; LANES];
+    let mut lines: [&mut [f32]; LANES] = [&mut [], &mut [], &mut [], &mut []];
+    for (lane, string) in strings.iter_mut().enumerate() {
+        match (string, silent.next()) {
+            (Some(string), _) => {
+                position[lane] = string.position;
+                let length = string.length.min(string.line.len());
+                lines[lane] = string.line.get_mut(..length).unwrap_or_default();
+            }
+            (None, Some(silent)) => lines[lane] = silent,
+            (None, None) => {}
         }
-        let sound = out * self.envelope;
-        self.last = [sound * self.pan[0], sound * self.pan[1]];
-        self.last
+    }
+    for (left, right) in left.iter_mut().zip(right) {
+        let mut excitation = [0.0; LANES];
+        for lane in 0..LANES {
+            if age[lane] < reflection[lane] + pulse[lane] {
+                age[lane] += 1.0;
+                excitation[lane] = height[lane]
+                    * (finger(age[lane], pulse[lane])
+                        - finger(age[lane] - reflection[lane], pulse[lane]));
+            }
+        }
+        let out: [f32; LANES] =
+            std::array::from_fn(|lane| lines[lane].get(position[lane]).copied().unwrap_or(0.0));
+        let mut back = [0.0; LANES];
+        for lane in 0..LANES {
+            let filtered = (1.0 - pole[lane]) * out[lane] + pole[lane] * low_pass[lane];
+            low_pass[lane] = if filtered.abs() < TINY { 0.0 } else { filtered };
+            let tuned = tuning[lane] * (low_pass[lane] - tuning_out[lane]) + tuning_in[lane];
+            tuning_in[lane] = low_pass[lane];
+            tuning_out[lane] = if tuned.abs() < TINY { 0.0 } else { tuned };
+            back[lane] = excitation[lane] + gain[lane] * tuning_out[lane];
+            level[lane] = (level[lane] * level_decay[lane]).max(out[lane].abs());
+            envelope[lane] *= damping[lane];
+            let sound = out[lane] * envelope[lane] * heard[lane];
+            last_left[lane] = sound * pan_left[lane];
+            last_right[lane] = sound * pan_right[lane];
+            if level[lane] * envelope[lane] < INAUDIBLE {
+                heard[lane] = 0.0;
+            }
+        }
+        for lane in 0..LANES {
+            if let Some(place) = lines[lane].get_mut(position[lane]) {
+                *place = back[lane];
+            }
+            position[lane] = position[lane].wrapping_add(1);
+            if position[lane] >= lines[lane].len() {
+                position[lane] = 0;
+            }
+            *left += last_left[lane];
+            *right += last_right[lane];
+        }
+    }
+    for (lane, string) in strings.into_iter().enumerate() {
+        let Some(string) = string else { continue };
+        string.position = position[lane];
+        string.low_pass = low_pass[lane];
+        string.tuning_in = tuning_in[lane];
+        string.tuning_out = tuning_out[lane];
+        string.age = age[lane];
+        string.level = level[lane];
+        string.envelope = envelope[lane];
+        string.last = [last_left[lane], last_right[lane]];
+        if heard[lane] == 0.0 {
+            string.state = State::Free;
+        }
     }
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::unwrap_used)]
 mod tests {
     use super::*;
 

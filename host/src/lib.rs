@@ -5,6 +5,8 @@
 //! on the audio thread is the plug-in's doing.
 
 #[cfg(target_os = "linux")]
+pub mod process;
+#[cfg(target_os = "linux")]
 pub mod window;
 
 use std::ffi::CStr;

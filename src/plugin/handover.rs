@@ -4,6 +4,8 @@
 //! wait-free on both sides, no allocation, no system call. The audio thread only ever takes from one
 //! mailbox and puts used objects into another, so that they are freed elsewhere.
 
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::panic)]
+
 use std::marker::PhantomData;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};

@@ -1,6 +1,14 @@
 //! Real-time: the short-time Fourier transform that the audio thread runs, one sample in, now and
 //! then one power frame out.
 
+#![warn(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
 use std::f64::consts::TAU;
 use std::sync::Arc;
 
@@ -24,7 +32,9 @@ const QUIETEST_SAMPLE: f32 = 1e-15;
 /// floor(3.3368 x + 1.665) is kept for column x: the line that fits every column of the clips which
 /// there are both as audio and as mels.
 pub fn column_time(column: u64) -> f64 {
-    ((33_368 * column + 16_650) / 10_000 * 512) as f64 / REFERENCE_RATE
+    // A column is 77 ms, so that this is exact for longer than any host runs.
+    let place = column.saturating_mul(33_368).saturating_add(16_650) / 10_000;
+    place.saturating_mul(512) as f64 / REFERENCE_RATE
 }
 
 /// Power frames of a mono signal, one each 77.5 ms on average.
@@ -68,6 +78,7 @@ pub struct Stft {
 
 impl Stft {
     /// Plans the transform for `sample_rate` (Hz). Allocates; call it away from the audio thread.
+    #[allow(clippy::arithmetic_side_effects, reason = "not on the audio thread, and small")]
     pub fn new(sample_rate: f32) -> Self {
         let sample_rate = sane_rate(sample_rate);
         let half = half_window(sample_rate);
@@ -113,25 +124,36 @@ impl Stft {
 
     /// Takes one sample; returns a power frame of [`Self::bins`] values each time that one is complete.
     pub fn push(&mut self, mono: f32) -> Option<&[f32]> {
-        let loudness = mono.abs();
-        let sample = if loudness.is_finite() && loudness >= QUIETEST_SAMPLE {
-            mono.clamp(-LOUDEST_SAMPLE, LOUDEST_SAMPLE)
-        } else {
-            0.0
-        };
-        self.history[self.oldest] = sample;
-        self.oldest += 1;
-        if self.oldest == self.history.len() {
-            self.oldest = 0;
+        self.feed(&[mono]).1
+    }
+
+    /// Takes samples up to where a power frame is complete: how many it took, and the frame. Fewer than were given
+    /// are taken only where there is a frame.
+    pub fn feed(&mut self, mono: &[f32]) -> (usize, Option<&[f32]>) {
+        let missing =
+            usize::try_from(self.due.saturating_sub(self.pushed)).unwrap_or(usize::MAX).max(1);
+        let taken = mono.len().min(missing);
+        let mut rest = mono.get(..taken).unwrap_or_default();
+        while !rest.is_empty() {
+            let place = self.history.get_mut(self.oldest..).unwrap_or_default();
+            let (now, later) = rest.split_at(rest.len().min(place.len()));
+            for (kept, &sample) in place.iter_mut().zip(now) {
+                *kept = sample;
+            }
+            self.oldest = self.oldest.wrapping_add(now.len());
+            if self.oldest >= self.history.len() {
+                self.oldest = 0;
+            }
+            rest = later;
         }
-        self.pushed += 1;
+        self.pushed = self.pushed.saturating_add(taken as u64);
         if self.pushed < self.due {
-            return None;
+            return (taken, None);
         }
-        self.column += 1;
+        self.column = self.column.saturating_add(1);
         self.due = self.due_after(self.column);
         self.analyse();
-        Some(&self.power)
+        (taken, Some(&self.power))
     }
 
     /// Forgets all that was pushed: the next sample is the first.
@@ -146,16 +168,19 @@ impl Stft {
     /// Samples after which `column` is complete.
     fn due_after(&self, column: u64) -> u64 {
         let centre = (column_time(column) * self.sample_rate).round() as u64;
-        centre + (self.history.len() / 2) as u64 + 1
+        centre.saturating_add((self.history.len() / 2) as u64).saturating_add(1)
     }
 
     fn analyse(&mut self) {
-        let (newer, older) = self.history.split_at(self.oldest);
-        let samples = older.iter().chain(newer);
-        for ((value, sample), weight) in self.frame.iter_mut().zip(samples).zip(&self.window) {
-            *value = sample * weight;
-        }
-        self.frame[self.window.len()..].fill(0.0);
+        let (newer, older) = self.history.split_at(self.oldest.min(self.history.len()));
+        let length = self.window.len().min(self.frame.len());
+        let split = older.len().min(length);
+        let (first, second) = self.window.split_at(split);
+        let (frame, padding) = self.frame.split_at_mut(length);
+        let (begin, end) = frame.split_at_mut(split);
+        weigh(begin, older, first);
+        weigh(end, newer, second);
+        padding.fill(0.0);
         let done = self.transform.process_with_scratch(
             &mut self.frame,
             &mut self.spectrum,
@@ -169,5 +194,16 @@ impl Stft {
         for (power, bin) in self.power.iter_mut().zip(&self.spectrum) {
             *power = bin.norm_sqr();
         }
+    }
+}
+
+/// Sets the places to the samples by the window's weights. What is no sound counts as silence.
+fn weigh(places: &mut [f32], samples: &[f32], weights: &[f32]) {
+    for ((place, &sample), weight) in places.iter_mut().zip(samples).zip(weights) {
+        let loudness = sample.abs();
+        // NaN is in no range.
+        let sound = (QUIETEST_SAMPLE..=f32::MAX).contains(&loudness);
+        let sample = if sound { sample.clamp(-LOUDEST_SAMPLE, LOUDEST_SAMPLE) } else { 0.0 };
+        *place = sample * weight;
     }
 }

@@ -15,6 +15,7 @@ pub struct Options {
 
 /// Runs the task.
 pub fn run(options: Options) -> anyhow::Result<()> {
+    super::host::run(&["bench"], false)?;
     let data = options.data.or_else(|| std::env::var_os("EARWORM_DATA").map(PathBuf::from));
     match data {
         Some(data) => super::bench_abc::run(&data.join("tunes"))?,

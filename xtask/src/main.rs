@@ -15,14 +15,21 @@ mod genre_curves;
 mod genre_scores;
 mod genre_weights;
 mod genre_windows;
+<<<<<<< HEAD
 mod hostile;
+=======
+mod host;
+mod hosts;
+>>>>>>> 4a82a69 (What a block costs, what the audio thread asks of the system, what comes and goes leaves behind: measured; the Meter by blocks, the voice by four strings at a time)
 mod loss_curve;
 mod ngram;
 mod packages;
 mod process;
 mod roundtrip;
 mod screenshots;
+mod soak;
 mod test;
+mod trace;
 mod train_genre;
 mod train_tunes;
 mod tunes_corpus;
@@ -57,6 +64,12 @@ enum Task {
     Fuzz(fuzz::Options),
     /// Times what has a limit, each figure beside a baseline of the same run
     Bench(bench::Options),
+    /// Lists what the audio thread asks of the system: nothing
+    Trace(trace::Options),
+    /// Both plug-ins for a long time under random automation, transports and windows
+    Soak(soak::Options),
+    /// A session in Ardour and in Qtractor: saved, reopened, exported twice
+    Hosts(hosts::Options),
     /// Takes the README's pictures from the standalone windows
     Screenshots(screenshots::Options),
 }
@@ -89,6 +102,9 @@ fn main() -> anyhow::Result<()> {
         Task::Conformance(options) => conformance::run(options),
         Task::Fuzz(options) => fuzz::run(options),
         Task::Bench(options) => bench::run(options),
+        Task::Trace(options) => trace::run(options),
+        Task::Soak(options) => soak::run(options),
+        Task::Hosts(options) => hosts::run(options),
         Task::Screenshots(options) => screenshots::run(options),
     }
 }

@@ -22,6 +22,9 @@ const SETTLED: Duration = Duration::from_millis(150);
 /// The least decibels under the loudest place that the picture shows.
 const FLOOR: f32 = -80.0;
 
+/// Where a listener has its network from.
+pub type Source = fn() -> Result<Arc<Network>, GenreError>;
+
 /// One Meter's listener, a job of the Meters' crew.
 pub struct Listener {
     params: Arc<MeterParams>,
@@ -31,6 +34,7 @@ pub struct Listener {
     frame: Vec<f32>,
     bank: MelBank,
     sample_rate: f32,
+    network: Source,
     /// Made by the first call: loading the weights is not for the thread that activates.
     ear: Option<Ear>,
     /// Which request for weights the ear answers.
@@ -54,8 +58,10 @@ impl Listener {
         frames: Consumer<f32>,
         bins: usize,
         sample_rate: f32,
+        network: Source,
     ) -> Self {
         Self {
+            network,
             params,
             shared,
             frames,
@@ -75,6 +81,7 @@ impl Listener {
     }
 
     fn listen(&mut self, dismissed: &AtomicBool) -> Result<(), GenreError> {
+<<<<<<< HEAD
         let weights = &self.shared.weights;
         let new = weights.take(&mut self.seen_weights, crate::weights::genre, Network::embedded)?;
         if let Some(network) = new {
@@ -87,6 +94,11 @@ impl Listener {
                 self.shared.set_hearing(Hearing::Listening);
             }
             self.ear = Some(ear);
+=======
+        if self.ear.is_none() {
+            self.ear = Some(Ear::new((self.network)()?, self.sample_rate));
+            self.shared.set_hearing(Hearing::Listening);
+>>>>>>> 4a82a69 (What a block costs, what the audio thread asks of the system, what comes and goes leaves behind: measured; the Meter by blocks, the voice by four strings at a time)
         }
         if self.shared.reset.swap(false, Ordering::AcqRel) {
             self.start_afresh();
@@ -130,11 +142,8 @@ impl Listener {
     }
 
     fn take_frame(&mut self) -> bool {
-        let Ok(chunk) = self.frames.read_chunk(self.frame.len()) else {
+        if self.frames.pop_entire_slice(&mut self.frame).is_err() {
             return false;
-        };
-        for (value, taken) in self.frame.iter_mut().zip(chunk) {
-            *value = taken;
         }
         let Some(&epoch) = self.frame.first() else {
             return false;
@@ -281,7 +290,9 @@ mod tests {
         let params = Arc::new(MeterParams::new(shared.clone()));
         let bins = Stft::new(RATE).bins();
         let (producer, consumer) = RingBuffer::new(200 * (bins + 1));
-        (Listener::new(params, shared.clone(), consumer, bins, RATE), producer, shared)
+        let listener =
+            Listener::new(params, shared.clone(), consumer, bins, RATE, Network::embedded);
+        (listener, producer, shared)
     }
 
     /// So many seconds of a chord go by, as the audio thread passes them on.
@@ -310,12 +321,51 @@ mod tests {
         let params = Arc::new(MeterParams::new(shared.clone()));
         let bins = Stft::new(RATE).bins();
         let (mut frames, consumer) = RingBuffer::new(200 * (bins + 1));
-        let mut second = Listener::new(params, shared.clone(), consumer, bins, RATE);
+        let mut second =
+            Listener::new(params, shared.clone(), consumer, bins, RATE, Network::embedded);
         hear(&mut second, &mut frames, 5.0);
         let history = shared.history();
         assert!(history.entries().len() > heard + 10);
         assert!(history.now() > now + 4.0 && history.now() < SECONDS);
         assert!(history.entries().any(|entry| entry.probabilities[0] > 0.0));
+    }
+
+    fn damaged() -> Result<Arc<Network>, GenreError> {
+        let weights = include_bytes!("../../../models/genre.safetensors");
+        Network::from_safetensors(&weights[..weights.len() / 2]).map(Arc::new)
+    }
+
+    fn panicking() -> Result<Arc<Network>, GenreError> {
+        panic!("capacity overflow")
+    }
+
+    #[test]
+    fn damaged_weights_and_a_panic_are_told_and_the_next_activation_starts_afresh() {
+        use crate::plugin::crew::Crew;
+        static CREW: Crew = Crew::new("test-weights");
+        for (network, told) in
+            [(damaged as Source, "weights can't be read"), (panicking, "capacity overflow")]
+        {
+            let (mut listener, mut frames, shared) = listener();
+            listener.network = network;
+            let seat = CREW.hire(listener).unwrap();
+            while shared.hearing() != Hearing::Failed {
+                std::thread::yield_now();
+            }
+            let fault = shared.fault().unwrap();
+            assert!(fault.contains(told), "{fault}");
+            // What the audio thread goes on sending is no dropped frame.
+            for _ in 0..1_000 {
+                if frames.slots() > 0 {
+                    frames.push(0.0).unwrap();
+                }
+            }
+            assert_eq!(shared.dropped_frames.load(Ordering::Relaxed), 0);
+            drop(seat);
+            let (mut next, mut frames, shared) = super::tests::listener();
+            hear(&mut next, &mut frames, 4.0);
+            assert!(matches!(shared.hearing(), Hearing::Heard | Hearing::Unsure));
+        }
     }
 
     #[test]

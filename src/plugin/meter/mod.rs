@@ -20,6 +20,7 @@ use self::listener::Listener;
 use self::params::MeterParams;
 use self::shared::{Hearing, MeterShared};
 use super::crew::{Crew, Seat};
+use crate::genre::Network;
 use crate::spectrum::{COLUMN_SECONDS, Stft};
 
 /// Listens for all Meters of the process.
@@ -28,6 +29,9 @@ static CREW: Crew = Crew::new("earworm-meter");
 /// Frames that the ring to the listener holds: over three seconds, far longer than a reading takes, and
 /// than a round through 64 Meters.
 const RING_FRAMES: usize = 48;
+
+/// Samples that are mixed to mono at a time.
+const MIX: usize = 64;
 
 /// How long an offline render sleeps between looks at the listener.
 const OFFLINE_NAP: Duration = Duration::from_micros(100);
@@ -53,23 +57,27 @@ struct Tap {
     sent: u64,
 }
 
+#[warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 impl Tap {
-    /// Takes one sample of the mono mix. True when a frame went out.
-    fn push(&mut self, mono: f32, shared: &MeterShared) -> bool {
-        let Some(power) = self.stft.push(mono) else {
-            return false;
-        };
-        match self.frames.write_chunk_uninit(power.len() + 1) {
-            Ok(chunk) => {
-                chunk.fill_from_iter(std::iter::once(self.epoch).chain(power.iter().copied()));
-                self.sent += 1;
-                true
-            }
-            Err(_) => {
+    /// Takes samples of the mono mix. True when a frame went out.
+    fn push(&mut self, mut mono: &[f32], shared: &MeterShared) -> bool {
+        let mut sent = false;
+        while !mono.is_empty() {
+            let (taken, frame) = self.stft.feed(mono);
+            mono = mono.get(taken..).unwrap_or_default();
+            let Some(power) = frame else { continue };
+            // The listener takes a frame when all of it is there.
+            if self.frames.slots() > power.len()
+                && self.frames.push(self.epoch).is_ok()
+                && self.frames.push_entire_slice(power).is_ok()
+            {
+                self.sent = self.sent.wrapping_add(1);
+                sent = true;
+            } else {
                 shared.dropped_frames.fetch_add(1, Ordering::Relaxed);
-                false
             }
         }
+        sent
     }
 
     fn reset(&mut self) {
@@ -77,6 +85,15 @@ impl Tap {
         // Any value but the last will do, and a float must stay exact.
         self.epoch = (self.epoch + 1.0) % 65_536.0;
     }
+}
+
+/// `sample`, or zero where it is subnormal. Without a branch, so that a block of them takes a few instructions.
+fn without_subnormal(sample: f32) -> f32 {
+    let bits = sample.to_bits();
+    // Signed, as that is what processors compare; without its sign a float's bits are never negative.
+    let size = (bits & 0x7fff_ffff) as i32;
+    let keep = (size == 0) | (size >= f32::MIN_POSITIVE.to_bits() as i32);
+    f32::from_bits(if keep { bits } else { 0 })
 }
 
 impl Default for Meter {
@@ -109,6 +126,7 @@ impl Meter {
     }
 }
 
+#[warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 impl Plugin for Meter {
     const NAME: &'static str = "Earworm Meter";
     const VENDOR: &'static str = "Earworm";
@@ -150,7 +168,8 @@ impl Plugin for Meter {
         self.deactivate();
         let stft = Stft::new(config.sample_rate);
         let bins = stft.bins();
-        let (producer, consumer) = RingBuffer::new(RING_FRAMES * (bins + 1));
+        let (producer, consumer) =
+            RingBuffer::new(bins.saturating_add(1).saturating_mul(RING_FRAMES));
         let shared = &self.shared;
         shared.dropped_frames.store(0, Ordering::Relaxed);
         shared.heard_frames.store(0, Ordering::Relaxed);
@@ -158,8 +177,14 @@ impl Plugin for Meter {
         shared.column_seconds.store(COLUMN_SECONDS as f32, Ordering::Relaxed);
         shared.set_fault(None);
         shared.set_hearing(Hearing::Listening);
-        let listener =
-            Listener::new(self.params.clone(), shared.clone(), consumer, bins, config.sample_rate);
+        let listener = Listener::new(
+            self.params.clone(),
+            shared.clone(),
+            consumer,
+            bins,
+            config.sample_rate,
+            Network::embedded,
+        );
         match CREW.hire(listener) {
             Ok(seat) => self.seat = Some(seat),
             Err(error) => {
@@ -188,10 +213,8 @@ impl Plugin for Meter {
         // The framework has copied the input to the output. Nothing here writes to it but this: what is
         // subnormal (under -758 dBFS) becomes silence, as hosts and their validators ask of an output;
         // it would slow down whatever comes after.
-        for sample in buffer.as_slice().iter_mut().flat_map(|channel| channel.iter_mut()) {
-            if sample.is_subnormal() {
-                *sample = 0.0;
-            }
+        for channel in buffer.as_slice().iter_mut() {
+            channel.iter_mut().for_each(|sample| *sample = without_subnormal(*sample));
         }
         let bypassed = self.params.bypass.value();
         if let Some(tap) = &mut self.tap {
@@ -201,14 +224,15 @@ impl Plugin for Meter {
             if !bypassed {
                 let mut sent = false;
                 match buffer.as_slice_immutable() {
-                    [mono] => {
-                        for &sample in mono.iter() {
-                            sent |= tap.push(sample, &self.shared);
-                        }
-                    }
+                    [mono] => sent = tap.push(mono, &self.shared),
                     [left, right, ..] => {
-                        for (left, right) in left.iter().zip(right.iter()) {
-                            sent |= tap.push(0.5 * (left + right), &self.shared);
+                        for (left, right) in left.chunks(MIX).zip(right.chunks(MIX)) {
+                            let mut mix = [0.0; MIX];
+                            for ((mono, left), right) in mix.iter_mut().zip(left).zip(right) {
+                                *mono = 0.5 * (left + right);
+                            }
+                            let mix = mix.get(..left.len()).unwrap_or_default();
+                            sent |= tap.push(mix, &self.shared);
                         }
                     }
                     [] => {}
@@ -249,4 +273,22 @@ impl Vst3Plugin for Meter {
     const VST3_CLASS_ID: [u8; 16] = *b"EarwormMeterGenr";
     const VST3_SUBCATEGORIES: &'static [Vst3SubCategory] =
         &[Vst3SubCategory::Fx, Vst3SubCategory::Analyzer];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_subnormal;
+
+    #[test]
+    fn every_sample_passes_bit_by_bit_but_a_subnormal_one() {
+        let mut odd = vec![0.0, -0.0, 1.0, -1.0, f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
+        odd.extend([f32::MIN_POSITIVE, -f32::MIN_POSITIVE, f32::MAX, 1e-30]);
+        for sample in odd {
+            assert_eq!(without_subnormal(sample).to_bits(), sample.to_bits(), "{sample}");
+        }
+        for bits in [1, 2, 1 << 22, (1 << 23) - 1] {
+            assert_eq!(without_subnormal(f32::from_bits(bits)).to_bits(), 0);
+            assert_eq!(without_subnormal(-f32::from_bits(bits)).to_bits(), 0);
+        }
+    }
 }

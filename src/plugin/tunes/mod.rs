@@ -23,6 +23,7 @@ use self::writer::{Played, Writer, tag};
 use super::crew::{Crew, Seat};
 use crate::abc::performance::PERCUSSION;
 use crate::playback::{Clock, Event, POLYPHONY, Player, Settings};
+use crate::tunes::Composer;
 use crate::voice::Voice;
 
 /// Writes for all Tunes of the process.
@@ -87,6 +88,7 @@ struct Stage<'a, C> {
     unsent: &'a mut Vec<Event>,
 }
 
+#[warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 impl<C: ProcessContext<Tunes>> Stage<'_, C> {
     /// Renders the voice up to a sample of the block.
     fn render_until(&mut self, end: usize) {
@@ -101,11 +103,11 @@ impl<C: ProcessContext<Tunes>> Stage<'_, C> {
             right.fill(0.0);
             return;
         }
+        self.voice.render_block(left, right);
         for (left, right) in left.iter_mut().zip(right) {
             let level = self.level.next();
-            let [l, r] = self.voice.render();
-            *left = l * level;
-            *right = r * level;
+            *left *= level;
+            *right *= level;
         }
     }
 
@@ -214,6 +216,7 @@ fn clock(transport: &Transport, at: u32, sample_rate: f32, shift: f64) -> Clock 
     clock
 }
 
+#[warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 impl Engine {
     /// Fetches what the writer and the editor have for the player, and hands back what it is done with.
     fn exchange(&mut self, shared: &TunesShared) {
@@ -280,6 +283,7 @@ impl Tunes {
     }
 }
 
+#[warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 impl Plugin for Tunes {
     const NAME: &'static str = "Earworm Tunes";
     const VENDOR: &'static str = "Earworm";
@@ -355,7 +359,8 @@ impl Plugin for Tunes {
         engine.exchange(&self.shared);
         self.engine = Some(engine);
         self.offline = config.process_mode == ProcessMode::Offline;
-        let writer = Writer::new(self.params.clone(), self.shared.clone(), consumer);
+        let writer =
+            Writer::new(self.params.clone(), self.shared.clone(), consumer, Composer::embedded);
         match CREW.hire(writer) {
             Ok(seat) => self.seat = Some(seat),
             Err(error) => self.shared.set_fault(Some(format!("no thread to write on: {error}"))),

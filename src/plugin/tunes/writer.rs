@@ -44,6 +44,9 @@ struct Phrase {
     bars: u32,
 }
 
+/// Where a writer has its composer from.
+pub type Source = fn() -> Result<Arc<Composer>, WeightsError>;
+
 /// One instance's writer, a job of the Tunes' crew.
 pub struct Writer {
     params: Arc<TunesParams>,
@@ -51,6 +54,8 @@ pub struct Writer {
     played: Consumer<Played>,
     phrase: VecDeque<Played>,
     triggers: u32,
+    source: Source,
+    /// Made when a tune is first asked for: loading the weights is not for the thread that activates.
     composer: Option<Arc<Composer>>,
     /// Which request for weights the composer answers.
     seen_weights: Option<u64>,
@@ -64,8 +69,10 @@ impl Writer {
         params: Arc<TunesParams>,
         shared: Arc<TunesShared>,
         played: Consumer<Played>,
+        source: Source,
     ) -> Self {
         Self {
+            source,
             triggers: shared.triggers.load(Ordering::Acquire),
             params,
             shared,
@@ -134,9 +141,18 @@ impl Writer {
         phrase: Option<Phrase>,
         dismissed: &AtomicBool,
     ) -> Result<Option<String>, String> {
+<<<<<<< HEAD
         self.load().map_err(|error| error.to_string())?;
         let Some(composer) = self.composer.clone() else {
             return Ok(None);
+=======
+        let composer = match &self.composer {
+            Some(composer) => composer.clone(),
+            None => {
+                let composer = (self.source)().map_err(|error| error.to_string())?;
+                self.composer.insert(composer).clone()
+            }
+>>>>>>> 4a82a69 (What a block costs, what the audio thread asks of the system, what comes and goes leaves behind: measured; the Meter by blocks, the voice by four strings at a time)
         };
         let bars = self.params.bars.value().max(1) as u32;
         let request = Request {
@@ -326,7 +342,8 @@ mod tests {
         let shared = Arc::new(TunesShared::new());
         let params = Arc::new(TunesParams::new(shared.clone()));
         let (producer, consumer) = RingBuffer::new(64);
-        (Writer::new(params, shared.clone(), consumer), producer, shared)
+        let writer = Writer::new(params, shared.clone(), consumer, Composer::embedded);
+        (writer, producer, shared)
     }
 
     fn play_in(played: &mut Producer<Played>, keys: &[u8]) {
@@ -367,6 +384,44 @@ mod tests {
         writer.work(&AtomicBool::new(false));
         assert!(shared.fault().unwrap().contains("played in"));
         assert_eq!(shared.tune().number, before);
+    }
+
+    fn damaged() -> Result<Arc<Composer>, WeightsError> {
+        Composer::from_safetensors(&[0; 64]).map(Arc::new)
+    }
+
+    fn panicking() -> Result<Arc<Composer>, WeightsError> {
+        panic!("capacity overflow")
+    }
+
+    #[test]
+    fn damaged_weights_and_a_panic_are_told_and_the_next_activation_starts_afresh() {
+        use crate::plugin::crew::Crew;
+        static CREW: Crew = Crew::new("test-composer");
+        for (source, told) in
+            [(damaged as Source, "damaged"), (panicking as Source, "capacity overflow")]
+        {
+            let (mut writer, _played, shared) = writer();
+            writer.source = source;
+            let before = shared.tune().number;
+            let params = writer.params.clone();
+            shared.command(Command::Generate);
+            let seat = CREW.hire(writer).unwrap();
+            while shared.fault().is_none() {
+                std::thread::yield_now();
+            }
+            let fault = shared.fault().unwrap();
+            assert!(fault.contains(told), "{fault}");
+            assert!(shared.writing().is_none());
+            assert_eq!(shared.tune().number, before, "the tune stays");
+            drop(seat);
+            let (_, consumer) = RingBuffer::new(64);
+            let mut next = Writer::new(params, shared.clone(), consumer, Composer::embedded);
+            shared.command(Command::Generate);
+            next.work(&AtomicBool::new(false));
+            assert_eq!(shared.fault(), None);
+            assert_ne!(shared.tune().number, before);
+        }
     }
 
     #[test]
