@@ -9,6 +9,7 @@ use std::time::Duration;
 use clack_extensions::audio_ports_config::PluginAudioPortsConfig;
 use clack_extensions::note_ports::{NoteDialects, NotePortInfoBuffer, PluginNotePorts};
 use clack_extensions::params::PluginParams;
+use clack_host::events::event_types::{MidiEvent, NoteOffEvent, NoteOnEvent};
 use clack_host::prelude::*;
 use earworm::abc::{self, PPQ, PerformOptions, Performance};
 use earworm::genre::{GENRES, Hearing, Network};
@@ -517,6 +518,19 @@ fn a_damaged_or_hostile_state_leaves_the_plug_in_as_it_was() {
         assert_eq!(rack.field("tune"), tune);
         assert_eq!(rack.value("Swing"), swing);
     }
+    // Settings that can't be: the framework would take them, and then save what can't be read again.
+    let text = String::from_utf8(good[8..].to_vec()).unwrap();
+    for (is, becomes) in [
+        ("\"swing\":{\"f32\":0.5}", "\"swing\":{\"f32\":1e39}"),
+        ("\"swing\":{\"f32\":0.5}", "\"swing\":{\"i32\":1}"),
+        ("\"bars\":{\"i32\":16}", "\"bars\":{\"i32\":2000000000}"),
+        ("\"gate\":{\"f32\":0.9}", "\"gate\":{\"f32\":-3.0}"),
+    ] {
+        assert!(text.contains(is), "{text}");
+        let json = text.replace(is, becomes);
+        rack.load(&[&(json.len() as u64).to_le_bytes()[..], json.as_bytes()].concat());
+        assert_eq!(rack.save(), good, "{becomes} was taken");
+    }
     // Flipped bits may still make a sound state; whatever it is, it can be played and saved.
     for _ in 0..300 {
         let mut state = good.clone();
@@ -543,6 +557,59 @@ fn a_note_generator_speaks_clap_and_midi_to_its_host() {
         let both = NoteDialects::CLAP | NoteDialects::MIDI;
         assert!(info.supported_dialects.contains(both));
     }
+}
+
+#[test]
+fn a_key_held_in_either_dialect_plays_the_tune_from_it_and_each_voice_has_its_channel() {
+    let _turn = turn();
+    let entry = entry();
+    // Two voices of a tune in C, and chords.
+    let tune = "X:1\nM:4/4\nL:1/4\nK:C\nV:1\n\"C\"cdef|\nV:2\nCDEF|\n";
+    let heard = |midi: bool| {
+        let mut rack = Rack::new(&entry, TUNES);
+        let state = state_with(&mut rack, tune);
+        assert!(rack.load(&state));
+        rack.activate(48_000.0, 480);
+        let silence = vec![vec![0.0; 480]; 2];
+        for (name, value) in [("Play", 3.0), ("Chord channel", 4.0)] {
+            let events = rack.set(name, 0, value);
+            rack.process(&silence, &events, None);
+        }
+        let key = |on: bool| {
+            let mut events = EventBuffer::new();
+            let pckn = Pckn::new(0u16, 3u16, 64u16, 17u32);
+            match (midi, on) {
+                (true, true) => events.push(&MidiEvent::new(7, 0, [0x93, 64, 100])),
+                (true, false) => events.push(&MidiEvent::new(7, 0, [0x83, 64, 0])),
+                (false, true) => events.push(&NoteOnEvent::new(7, pckn, 100.0 / 127.0)),
+                (false, false) => events.push(&NoteOffEvent::new(7, pckn, 0.0)),
+            }
+            events
+        };
+        rack.process(&silence, &key(true), None);
+        for _ in 0..60 {
+            rack.play(480, None);
+        }
+        assert!(!rack.left_on().is_empty());
+        rack.process(&silence, &key(false), None);
+        assert!(rack.left_on().is_empty(), "it ends with the key");
+        rack.deck.sent.clone()
+    };
+    let notes = heard(false);
+    assert_eq!(notes, heard(true), "both dialects do the same");
+    let begun = |channel: u16| -> Vec<u16> {
+        notes
+            .iter()
+            .filter(|note| note.on && note.channel == channel)
+            .map(|note| note.key)
+            .collect()
+    };
+    // Four semitones up, as the key is E and the tune in C; the second voice on a channel of its own.
+    assert_eq!(begun(0)[..2], [76, 78]);
+    assert!(!begun(4).is_empty(), "the chords on theirs");
+    assert_eq!(begun(1)[..2], [64, 66]);
+    let first = notes.iter().find(|note| note.on).unwrap();
+    assert_eq!(first.sample, 2 * 480 + 7, "from the sample of the key");
 }
 
 #[test]

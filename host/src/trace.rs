@@ -140,6 +140,8 @@ fn automation(racks: &mut [Rack; 2]) -> [Vec<EventBuffer>; 2] {
 fn play(mut decks: [Deck; 2], automation: &[Vec<EventBuffer>; 2], seconds: u64) -> [Deck; 2] {
     let blocks = |seconds: u64| seconds * RATE as u64 / BLOCK as u64;
     let mut transport = Transport { cycle: Some((8.0, 24.0)), ..Transport::default() };
+    // The standard library's first question about a file finds out which system call to ask with.
+    let _ = std::fs::metadata(ENDS.trim_end_matches("ends"));
     let mut due = Instant::now();
     for block in 0..blocks(seconds + 2) {
         if block == blocks(2) {

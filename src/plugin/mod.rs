@@ -15,6 +15,9 @@ pub mod tunes;
 pub mod watch;
 pub mod weights;
 
+use nice_plug::plugin::ParamValue;
+use nice_plug::prelude::{ParamPtr, Params, PluginState};
+
 pub use meter::Meter;
 pub use tunes::Tunes;
 
@@ -25,6 +28,28 @@ mod entry {
 
     nice_plug::nice_export_clap!(Meter, Tunes);
     nice_plug::nice_export_vst3!(Meter, Tunes);
+}
+
+/// Why a project's settings can't be those of `params`, in one line. The framework would take a number of any size.
+fn settings_fault(params: &dyn Params, state: &PluginState) -> Option<String> {
+    params.param_map().into_iter().find_map(|(id, param, _)| {
+        let saved = state.params.get(&id)?;
+        // SAFETY: `params` owns the parameter and outlives this call.
+        let (least, most) = unsafe { (param.preview_plain(0.0), param.preview_plain(1.0)) };
+        let value = match (param, saved) {
+            (ParamPtr::FloatParam(_), ParamValue::F32(value)) => *value,
+            (ParamPtr::IntParam(_) | ParamPtr::EnumParam(_), ParamValue::I32(value)) => {
+                *value as f32
+            }
+            (ParamPtr::BoolParam(_), ParamValue::Bool(_))
+            | (ParamPtr::EnumParam(_), ParamValue::String(_)) => return None,
+            _ => return Some(format!("the project's {id} is no value of its kind")),
+        };
+        // What was saved may differ by the rounding of a curve.
+        let slack = 1e-3 * (most - least);
+        let fits = (least - slack..=most + slack).contains(&value);
+        (!fits).then(|| format!("the project's {id} is {value}, which it can't be"))
+    })
 }
 
 /// Runs Earworm Meter in a window of its own. `args` are the arguments after the program's name

@@ -159,6 +159,15 @@ impl Plugin for Meter {
         editor::editor(self.params.clone(), self.shared.clone())
     }
 
+    /// Refuses a state with settings that can't be, so that the plug-in stays as it was.
+    fn filter_state(state: &mut PluginState) {
+        let params = MeterParams::new(Arc::default());
+        if super::settings_fault(&params, state).is_some() {
+            state.params.clear();
+            state.fields.clear();
+        }
+    }
+
     fn activate(
         &mut self,
         _layout: &AudioIOLayout,

@@ -315,7 +315,9 @@ impl Plugin for Tunes {
 
     /// Refuses a damaged or hostile state whole, so that the plug-in stays as it was.
     fn filter_state(state: &mut PluginState) {
-        let fault = state.fields.get("tune").and_then(|saved| {
+        let params = TunesParams::new(Arc::new(TunesShared::new()));
+        let fault = super::settings_fault(&params, state).or_else(|| {
+            let saved = state.fields.get("tune")?;
             match serde_json::from_str::<SavedTune>(saved) {
                 Ok(saved) => saved.fault(),
                 Err(error) => Some(format!("the project's tune can't be read: {error}")),
