@@ -24,13 +24,10 @@ static CHECKING: AtomicBool = AtomicBool::new(false);
 enum Target {
     /// ABC notation: mutated tunes and random text
     Abc,
-<<<<<<< HEAD
     /// ABC notation: the largest and worst inputs, their time and memory
     Hostile,
-=======
     /// States of the plug-ins, handed in as a host does
     State,
->>>>>>> 4a82a69 (What a block costs, what the audio thread asks of the system, what comes and goes leaves behind: measured; the Meter by blocks, the voice by four strings at a time)
 }
 
 /// What the task is told on the command line.
@@ -203,14 +200,12 @@ const LETTERS: &[u8] = b" ABCDEFGabcdefgz|:[]()/0123456789'^,_=-<>";
 
 /// Runs the task.
 pub fn run(options: Options) -> anyhow::Result<()> {
-<<<<<<< HEAD
     if let Target::Hostile = options.target {
         return super::hostile::run(options.megabytes, options.kind.as_deref());
-=======
+    }
     if matches!(options.target, Target::State) {
         let (inputs, seed) = (options.inputs.to_string(), options.seed.to_string());
         return super::host::run(&["state", &inputs, &seed], false);
->>>>>>> 4a82a69 (What a block costs, what the audio thread asks of the system, what comes and goes leaves behind: measured; the Meter by blocks, the voice by four strings at a time)
     }
     let mut corpus: Vec<Vec<u8>> = TUNES.iter().map(|tune| tune.as_bytes().to_vec()).collect();
     if let Some(folder) = &options.corpus {

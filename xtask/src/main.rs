@@ -15,12 +15,9 @@ mod genre_curves;
 mod genre_scores;
 mod genre_weights;
 mod genre_windows;
-<<<<<<< HEAD
-mod hostile;
-=======
 mod host;
+mod hostile;
 mod hosts;
->>>>>>> 4a82a69 (What a block costs, what the audio thread asks of the system, what comes and goes leaves behind: measured; the Meter by blocks, the voice by four strings at a time)
 mod loss_curve;
 mod ngram;
 mod packages;

@@ -81,9 +81,8 @@ impl Listener {
     }
 
     fn listen(&mut self, dismissed: &AtomicBool) -> Result<(), GenreError> {
-<<<<<<< HEAD
         let weights = &self.shared.weights;
-        let new = weights.take(&mut self.seen_weights, crate::weights::genre, Network::embedded)?;
+        let new = weights.take(&mut self.seen_weights, crate::weights::genre, self.network)?;
         if let Some(network) = new {
             let mut ear = Ear::new(network, self.sample_rate);
             // What was heard so far is for another network to hear too.
@@ -94,11 +93,6 @@ impl Listener {
                 self.shared.set_hearing(Hearing::Listening);
             }
             self.ear = Some(ear);
-=======
-        if self.ear.is_none() {
-            self.ear = Some(Ear::new((self.network)()?, self.sample_rate));
-            self.shared.set_hearing(Hearing::Listening);
->>>>>>> 4a82a69 (What a block costs, what the audio thread asks of the system, what comes and goes leaves behind: measured; the Meter by blocks, the voice by four strings at a time)
         }
         if self.shared.reset.swap(false, Ordering::AcqRel) {
             self.start_afresh();

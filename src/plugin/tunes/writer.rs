@@ -128,8 +128,7 @@ impl Writer {
     /// Loads the weights if there are none yet, or others were asked for.
     fn load(&mut self) -> Result<(), WeightsError> {
         let weights = &self.shared.weights;
-        let new =
-            weights.take(&mut self.seen_weights, crate::weights::tunes, Composer::embedded)?;
+        let new = weights.take(&mut self.seen_weights, crate::weights::tunes, self.source)?;
         self.composer = new.or(self.composer.take());
         Ok(())
     }
@@ -141,18 +140,9 @@ impl Writer {
         phrase: Option<Phrase>,
         dismissed: &AtomicBool,
     ) -> Result<Option<String>, String> {
-<<<<<<< HEAD
         self.load().map_err(|error| error.to_string())?;
         let Some(composer) = self.composer.clone() else {
             return Ok(None);
-=======
-        let composer = match &self.composer {
-            Some(composer) => composer.clone(),
-            None => {
-                let composer = (self.source)().map_err(|error| error.to_string())?;
-                self.composer.insert(composer).clone()
-            }
->>>>>>> 4a82a69 (What a block costs, what the audio thread asks of the system, what comes and goes leaves behind: measured; the Meter by blocks, the voice by four strings at a time)
         };
         let bars = self.params.bars.value().max(1) as u32;
         let request = Request {
