@@ -24,7 +24,8 @@ pub const BUILD: &[&str] = &[
 ];
 
 /// What the tests in real hosts need beside that.
-pub const HOSTS: &[&str] = &["python3", "python3-venv", "xvfb", "libgl1-mesa-dri", "abcmidi"];
+pub const HOSTS: &[&str] =
+    &["python3", "python3-venv", "xvfb", "xauth", "libgl1-mesa-dri", "abcmidi"];
 
 /// What takes the pictures.
 pub const PICTURES: &[&str] = &[

@@ -24,6 +24,17 @@ pub struct Options {
     data: Option<PathBuf>,
 }
 
+/// The command on an X display of its own where there is none, for the tests that open windows; as it is on a system
+/// that can't make one.
+fn on_a_display(command: Command) -> Command {
+    if std::env::var_os("DISPLAY").is_some() || !process::found("xvfb-run") {
+        return command;
+    }
+    let mut on_display = Command::new("xvfb-run");
+    on_display.arg("--auto-servernum").arg(command.get_program()).current_dir(process::root());
+    on_display
+}
+
 /// Runs the task.
 pub fn run(options: Options) -> anyhow::Result<()> {
     process::say("System packages");
@@ -46,7 +57,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     bundle::make(true)?;
 
     process::say("Tests");
-    let mut tests = process::cargo();
+    let mut tests = on_a_display(process::cargo());
     tests.args(["test", "--workspace", "--no-fail-fast"]).env(BUNDLES, bundle::folder(false));
     if let Some(data) = &options.data {
         let data = data.canonicalize().with_context(|| format!("no folder {}", data.display()))?;
