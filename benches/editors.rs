@@ -91,7 +91,7 @@ fn frames(mut draw: impl FnMut(&mut egui::Ui, usize)) -> (f64, f64) {
 /// A sound that changes, as if it were heard at this frame.
 fn hear(shared: &MeterShared, frame: usize) {
     // One column in each fifth frame: 12.9 a second, a little more than a Meter at 60 frames a second gets.
-    if frame % 5 != 0 {
+    if !frame.is_multiple_of(5) {
         return;
     }
     let mut picture = shared.picture();

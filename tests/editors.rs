@@ -247,7 +247,7 @@ fn the_meter_looks_as_it_should_in_every_state() {
         for (state, hearing, probabilities) in states {
             let mut meter = meter();
             if matches!(hearing, Hearing::Heard | Hearing::Asleep) {
-                five_minutes(&mut meter);
+                five_minutes(&meter);
             }
             match hearing {
                 Hearing::Asleep => meter.shared.set_hearing(hearing),
@@ -296,7 +296,7 @@ fn the_meter_fits_its_smallest_window_a_large_one_and_every_scale() {
     ];
     for (name, size, scale) in views {
         let mut meter = meter();
-        five_minutes(&mut meter);
+        five_minutes(&meter);
         evidence(&meter);
         meter.editor.evidence = true;
         meter.editor.sorted = true;
@@ -310,8 +310,8 @@ fn the_meter_fits_its_smallest_window_a_large_one_and_every_scale() {
 #[test]
 fn the_ribbon_tells_what_was_heard_under_the_pointer() {
     for (name, theme) in THEMES {
-        let mut meter = meter();
-        five_minutes(&mut meter);
+        let meter = meter();
+        five_minutes(&meter);
         let (mut harness, textures) = open(View { theme, ..DEFAULT }, meter);
         harness.run();
         let ribbon = harness.get_by_label_contains("The last five minutes").rect();
@@ -454,9 +454,9 @@ fn the_tunes_window_looks_as_it_should_in_every_state() {
                 "past" => {
                     for (seed, (_, abc)) in ENGRAVED.iter().enumerate().skip(1) {
                         let seed = 100 + 37 * seed as u64;
-                        let origin = Origin::Composed { seed, continued: seed % 2 == 0 };
+                        let origin = Origin::Composed { seed, continued: seed.is_multiple_of(2) };
                         let tune = tunes.shared.set_tune(abc, origin).unwrap();
-                        if seed % 3 == 0 {
+                        if seed.is_multiple_of(3) {
                             tunes.shared.star(tune.number);
                         }
                     }
@@ -538,7 +538,7 @@ fn a_still_window_is_not_painted_again() {
     for hearing in [Hearing::Listening, Hearing::Silence, Hearing::Heard, Hearing::Failed] {
         for sorted in [false, true] {
             let mut meter = meter();
-            five_minutes(&mut meter);
+            five_minutes(&meter);
             hear(&meter.shared, 10.0, hearing, mostly(9, 0.8));
             evidence(&meter);
             meter.editor.sorted = sorted;
@@ -959,8 +959,8 @@ fn all_named<T>(harness: &Harness<'static, T>, at_least: usize, where_: &str) {
 fn every_control_has_a_name_for_a_screen_reader() {
     for size in [[480.0, 320.0], [900.0, 560.0]] {
         let view = View { size, ..DEFAULT };
-        let mut meter = meter();
-        five_minutes(&mut meter);
+        let meter = meter();
+        five_minutes(&meter);
         let (mut harness, _) = open(view, meter);
         harness.run();
         all_named(&harness, 7, "Meter");
@@ -1015,8 +1015,8 @@ fn tabbed<T>(harness: &mut Harness<'static, T>) -> Vec<String> {
 
 #[test]
 fn every_control_is_reached_with_the_keyboard() {
-    let mut meter = meter();
-    five_minutes(&mut meter);
+    let meter = meter();
+    five_minutes(&meter);
     let (mut harness, _) = open(DEFAULT, meter);
     harness.run();
     let expected = operable(&harness);
