@@ -38,7 +38,7 @@ pub struct Options {
     #[arg(long, default_value_t = 448)]
     hidden: usize,
     /// Updates of the weights
-    #[arg(long, default_value_t = 5000)]
+    #[arg(long, default_value_t = 3000)]
     updates: usize,
     /// Stop after this many minutes, the rate falling over the last third as if all updates were done
     #[arg(long)]
@@ -53,7 +53,7 @@ pub struct Options {
     #[arg(long, default_value_t = 2e-3)]
     rate: f64,
     /// Share of each layer's outputs dropped in training
-    #[arg(long, default_value_t = 0.3)]
+    #[arg(long, default_value_t = 0.45)]
     dropout: f64,
     /// Updates between validations
     #[arg(long, default_value_t = 250)]
