@@ -257,8 +257,9 @@ impl Sheet {
                 (0..marks.unsigned_abs()).for_each(|_| self.text.push(mark));
             }
             ElementKind::Tuplet { p, q, r } => {
-                // (3 alone means the same in every metre.
-                if (*p, *q, *r) == (3, 2, 3) {
+                // (3 alone means the same in every metre, but before `:|` its colon would be the tuplet's.
+                let colon = matches!(next, Some(ElementKind::Bar(bar)) if bar.repeat_end > 0);
+                if (*p, *q, *r) == (3, 2, 3) && !colon {
                     self.text.push_str("(3");
                 } else {
                     let _ = write!(self.text, "({p}:{q}:{r}");
@@ -316,7 +317,13 @@ impl Sheet {
                 let space = if field.text.starts_with(['|', ':']) { " " } else { "" };
                 let _ = write!(self.text, "[{}:{space}{}]", field.letter, field.text);
             }
-            ElementKind::Overlay { bars } => (0..*bars).for_each(|_| self.text.push('&')),
+            ElementKind::Overlay { bars } => {
+                // Two in a row are not one that goes back further. A backquote means nothing (§4.7).
+                if self.text.ends_with('&') {
+                    self.text.push('`');
+                }
+                (0..*bars).for_each(|_| self.text.push('&'));
+            }
             ElementKind::LineBreak(_) => self.text.push('$'),
             ElementKind::Unknown(text) => {
                 // A figure would become the length of the note before. A backquote means nothing (§4.7).
@@ -546,6 +553,7 @@ mod tests {
         for music in [
             "A,,B,CDc'd''|^F_B=c^^d__e|A2B/c/4d3/2|",
             "|:AB>cd<e f>>g|1 abc:|2 [ceg]2 z2|]",
+            "A4|B4&&\\&&\\&C4|(3\"0\":|A2|",
             "(3ABC (5:4:6abcdef (ab)(.(cd)) A-|A2 .-|A|",
             "{ga}b {/g}c {[ce]d}e \"Am7\"\"^above\"~A.B !trill!c!>!d T(e u)f|",
             "Z4|X|x2y y3 z/|::CD::EF:|.|G[|]A|[1,3 B:|[2-4 c||",
