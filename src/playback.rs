@@ -607,7 +607,8 @@ impl Player {
             let mut stretch = Stretch { first, end: at.end, start, rate };
             let mut limit = stretch.horizon();
             let wrap = cycle.filter(|&(_, to)| {
-                start < to && start + f64::from(at.end - first) * rate > to + rate * 1e-6
+                start < to
+                    && start + f64::from(at.end.saturating_sub(first)) * rate > to + rate * 1e-6
             });
             if let Some((_, to)) = wrap {
                 let samples = ((to - start) / rate - 1e-6).ceil().max(1.0);
@@ -615,7 +616,7 @@ impl Player {
                 limit = stretch.horizon().min(to - rate * 1e-6);
             }
             self.stretch(stretch, limit, bar, settings, out);
-            start += f64::from(stretch.end - first) * rate;
+            start += f64::from(stretch.end.saturating_sub(first)) * rate;
             first = stretch.end;
             if let Some((from, to)) = wrap {
                 start = from + (start - to).max(0.0);
@@ -628,7 +629,7 @@ impl Player {
             }
         }
         self.expected = start;
-        self.slack = 0.1 * rate * f64::from(at.end - at.start);
+        self.slack = 0.1 * rate * f64::from(at.end.saturating_sub(at.start));
     }
 
     /// One stretch on the player's own line, at `tempo` or the tune's own.
