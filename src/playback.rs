@@ -666,7 +666,7 @@ impl Player {
             let bar = (self.anchor, f64::from(tune.bar));
             let stretch = Stretch { first, end, start, rate };
             self.stretch(stretch, stretch.horizon(), bar, settings, out);
-            start += f64::from(end - first) * rate;
+            start += f64::from(end.saturating_sub(first)) * rate;
             first = end;
         }
         self.expected = start;

@@ -14,6 +14,9 @@ use host::{Rack, TUNES, Transport, set_event};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
+/// What was heard, by channel and key: each beginning, its end, and whether it was expected.
+type Heard = HashMap<(u16, u16), Vec<(f64, f64, bool)>>;
+
 /// How far from its ideal place a note may fall, in samples.
 const TOLERANCE: f64 = 1.0;
 
@@ -432,8 +435,7 @@ impl Show {
             let place = cuts.partition_point(|&cut| cut < sample - TOLERANCE);
             cuts.get(place).is_some_and(|&cut| cut <= sample + TOLERANCE)
         };
-        // What was heard, by channel and key: each beginning, its end, and whether it was expected.
-        let mut heard: HashMap<(u16, u16), Vec<(f64, f64, bool)>> = HashMap::new();
+        let mut heard: Heard = HashMap::new();
         for event in &self.rack.deck.sent {
             let notes = heard.entry((event.channel, event.key)).or_default();
             let sample = event.sample as f64;
@@ -519,7 +521,7 @@ fn one_transport(entry: &PluginEntry, seed: u64) {
     let mut show = Show { rack, ids, model };
     // The settings that stay, in a block of a host that stands still and is bypassed.
     let mut events = EventBuffer::new();
-    let voice = f64::from(u8::from(seed % 10 == 0));
+    let voice = f64::from(u8::from(seed.is_multiple_of(10)));
     let stay = [("Bypass", 1.0), ("Gate", (gate - 0.1) / 0.9), ("Play", f64::from(play as u8))];
     for (name, value) in stay.into_iter().chain([("Voice", voice)]) {
         events.push(&set_event(show.ids.0[name], 0, value));

@@ -40,11 +40,11 @@ fn median(mut times: Vec<f64>) -> f64 {
 }
 
 /// Milliseconds that `run` takes, the median.
-fn time(mut run: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<f64> {
+fn time<T>(mut run: impl FnMut() -> anyhow::Result<T>) -> anyhow::Result<f64> {
     let mut times = Vec::new();
     for _ in 0..RUNS {
         let start = Instant::now();
-        run()?;
+        std::hint::black_box(run()?);
         times.push(start.elapsed().as_secs_f64() * 1e3);
     }
     Ok(median(times))
@@ -92,8 +92,8 @@ pub fn run(python: &str) -> anyhow::Result<()> {
     let (mut alone, mut reading, mut rival) = (f64::MAX, f64::MAX, None::<f64>);
     let mut why_not = None;
     for _ in 0..ROUNDS {
-        alone = alone.min(time(|| Ok(drop(network.forward(&input, false)?)))?);
-        reading = reading.min(time(|| Ok(drop(ear.listen()?)))?);
+        alone = alone.min(time(|| Ok(network.forward(&input, false)?))?);
+        reading = reading.min(time(|| Ok(ear.listen()?))?);
         match theirs() {
             Ok(theirs) => {
                 let apart = theirs.scores.iter().zip(&scores).map(|(a, b)| (a - b).abs());

@@ -236,7 +236,10 @@ impl Engine {
             && self.player.can_discard()
             && let Some(successor) = shared.successor.take()
         {
-            let wanted = self.player.base().map(|base| tag(base, self.player.successions() + 1));
+            let wanted = self
+                .player
+                .base()
+                .map(|base| tag(base, self.player.successions().saturating_add(1)));
             // Both give back only where there is no place, and there is.
             drop(if wanted == Some(successor.tag) {
                 self.player.succeed(successor)
