@@ -8,6 +8,7 @@ use std::sync::Arc;
 use candle_core::{DType, Device, Tensor};
 use safetensors::SafeTensors;
 
+use crate::genre::texture::FEATURES;
 use crate::genre::{self, GenreError, Network};
 use crate::spectrum::BANDS;
 use crate::tunes::Composer;
@@ -78,7 +79,10 @@ pub fn genre(path: &Path) -> Result<Arc<Network>, WeightsFileError> {
         return Err(GenreError::Weights("an impossible shape".to_owned()).into());
     }
     let trial = Tensor::zeros((1, 2, BANDS, TRIAL_FRAMES), DType::F32, &Device::Cpu)
-        .and_then(|window| network.forward(&window, false)?.logits.flatten_all()?.to_vec1::<f32>())
+        .and_then(|window| {
+            let texture = Tensor::ones((1, FEATURES), DType::F32, &Device::Cpu)?;
+            network.forward(&window, &texture)?.logits.flatten_all()?.to_vec1::<f32>()
+        })
         .map_err(GenreError::Network)?;
     let temperature = network.temperature();
     let sound = temperature.is_finite() && temperature > 0.0;

@@ -1,7 +1,7 @@
 """Times onnxruntime on one core with the weights of a genre network, for `cargo xtask bench`.
 
 usage: genre_in_onnxruntime.py WEIGHTS.safetensors INPUT.f32 FRAMES RUNS
-INPUT holds one window, [2, 128, FRAMES] of 32-bit floats. Prints one JSON object: the median time of a run,
+INPUT holds one window, [2, 128, FRAMES] of 32-bit floats, and its texture as the network takes it. Prints one JSON object: the median time of a run,
 milliseconds, and the scores before the softmax.
 """
 
@@ -84,12 +84,18 @@ def build(tensors, frames):
     graph.add("Concat", loudest, deviation, source=mean, axis=1)
     graph.add("Reshape", graph.constant("row", np.array([1, 3 * hidden], np.int64)))
     weight = graph.constant("genre", tensors["genre.weight"].T)
-    graph.add("Gemm", weight, graph.constant("bias", tensors["genre.bias"]))
+    heard = graph.add("Gemm", weight, graph.constant("bias", tensors["genre.bias"]))
+    weight = graph.constant("texture.genre", tensors["texture.weight"].T)
+    graph.add("MatMul", weight, source="texture")
+    graph.add("Add", heard)
     value = helper.make_tensor_value_info
     made = helper.make_graph(
         graph.nodes,
         "genre",
-        [value("input", TensorProto.FLOAT, [1, 2, 128, frames])],
+        [
+            value("input", TensorProto.FLOAT, [1, 2, 128, frames]),
+            value("texture", TensorProto.FLOAT, [1, tensors["texture.weight"].shape[1]]),
+        ],
         [value(graph.last, TensorProto.FLOAT, [1, len(tensors["genre.bias"])])],
         graph.constants,
     )
@@ -102,11 +108,15 @@ def main():
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     model = build(read(weights), frames).SerializeToString()
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    values = np.fromfile(window, np.float32).reshape(1, 2, 128, frames)
+    values = np.fromfile(window, np.float32)
+    given = {
+        "input": values[: 2 * 128 * frames].reshape(1, 2, 128, frames),
+        "texture": values[2 * 128 * frames :].reshape(1, -1),
+    }
     times = []
     for _ in range(runs):
         start = time.perf_counter()
-        (scores,) = session.run(None, {"input": values})
+        (scores,) = session.run(None, given)
         times.append(time.perf_counter() - start)
     print(json.dumps({"milliseconds": 1e3 * float(np.median(times)), "scores": scores[0].tolist()}))
 

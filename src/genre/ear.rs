@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use candle_core::{D, Device, Tensor};
 
+use super::texture::{self, Spacing};
 use super::{GENRES, GenreError, MAP_BANDS, MAP_FRAMES, Network, STRIDE, window};
 use crate::spectrum::{BANDS, COLUMN_SECONDS, MelBank, decibels};
 
@@ -103,13 +104,27 @@ pub struct Ear {
     columns: VecDeque<[f32; BANDS]>,
     /// Silent columns at the end.
     quiet: usize,
+    /// Whether only one column in [`STRIDE`] is a new one.
+    spacing: Spacing,
 }
 
 impl Ear {
     /// An ear for frames of `Stft::new(sample_rate)`.
     pub fn new(network: Arc<Network>, sample_rate: f32) -> Self {
         let columns = VecDeque::with_capacity(LONGEST + 1);
-        Self { network, bank: MelBank::new(sample_rate), columns, quiet: 0 }
+        Self {
+            network,
+            bank: MelBank::new(sample_rate),
+            columns,
+            quiet: 0,
+            spacing: Spacing::Every,
+        }
+    }
+
+    /// For columns that were taken 232 ms apart and come [`STRIDE`] times each: what moves faster is left out.
+    pub fn sparse(mut self) -> Self {
+        self.spacing = Spacing::Sparse;
+        self
     }
 
     /// Takes the next power frame.
@@ -158,7 +173,18 @@ impl Ear {
         if columns < SHORTEST {
             return Ok(Reading::empty(State::Listening, seconds));
         }
-        let output = self.network.forward(&self.input(columns)?, false)?;
+        let heard = self.mel(columns, STRIDE);
+        let frames = heard.len() / BANDS;
+        let texture = match self.spacing {
+            Spacing::Every => texture::features(&self.mel(columns, 1), columns, Spacing::Every),
+            Spacing::Sparse => texture::features(&heard, frames, Spacing::Sparse),
+        };
+        let texture = self.network.texture_input(&texture);
+        let width = texture.len();
+        let output = self.network.forward(
+            &Tensor::from_vec(window::input(&heard, frames), (1, 2, BANDS, frames), &Device::Cpu)?,
+            &Tensor::from_vec(texture, (1, width), &Device::Cpu)?,
+        )?;
         let scaled = (output.logits / self.network.temperature())?;
         let values = candle_nn::ops::softmax(&scaled, D::Minus1)?.squeeze(0)?.to_vec1::<f32>()?;
         let mut reading = Reading::empty(State::Unsure, seconds);
@@ -174,18 +200,17 @@ impl Ear {
         if probability >= UNSURE { State::Heard } else { State::Unsure }
     }
 
-    /// Every [`STRIDE`]-th of the last `columns` columns up to the newest, as the network takes them:
-    /// [1, 2, 128, frames].
-    fn input(&self, columns: usize) -> Result<Tensor, GenreError> {
-        let frames = columns.div_ceil(STRIDE);
-        let first = self.columns.len() - columns + (columns - 1) % STRIDE;
+    /// Every `stride`-th of the last `columns` columns up to the newest, dB: [bands, frames].
+    fn mel(&self, columns: usize, stride: usize) -> Vec<f32> {
+        let frames = columns.div_ceil(stride);
+        let first = self.columns.len() - columns + (columns - 1) % stride;
         let mut mel = vec![0.0; BANDS * frames];
-        for (frame, column) in self.columns.iter().skip(first).step_by(STRIDE).enumerate() {
+        for (frame, column) in self.columns.iter().skip(first).step_by(stride).enumerate() {
             for (band, value) in column.iter().enumerate() {
                 mel[band * frames + frame] = *value;
             }
         }
-        Ok(Tensor::from_vec(window::input(&mel, frames), (1, 2, BANDS, frames), &Device::Cpu)?)
+        mel
     }
 
     fn map(

@@ -114,6 +114,12 @@ impl Hearing {
         self
     }
 
+    /// For columns that were taken 232 ms apart (see [`Ear::sparse`]).
+    pub fn sparse(mut self) -> Self {
+        self.ear = self.ear.sparse();
+        self
+    }
+
     /// Takes interleaved frames of `channels` samples; the ear hears their mean.
     pub fn push(&mut self, interleaved: &[f32], channels: usize) -> Result<(), GenreError> {
         for frame in interleaved.chunks_exact(channels.max(1)) {

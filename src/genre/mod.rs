@@ -10,6 +10,7 @@ mod hearing;
 mod inference;
 mod network;
 mod normalisation;
+pub mod texture;
 pub mod window;
 mod winograd;
 

@@ -8,6 +8,7 @@ use candle_nn::{Init, VarBuilder};
 use super::convolution::convolve;
 use super::inference::convolve_and_pool;
 use super::normalisation::Normalisation;
+use super::texture::{FEATURES, standardised};
 use super::{GENRES, GenreError};
 use crate::spectrum::BANDS;
 
@@ -45,6 +46,7 @@ impl Config {
         for (block, channels) in channels.iter_mut().enumerate() {
             *channels = outputs(&format!("block{block}.convolution.weight"))?;
         }
+        outputs("texture.weight")?;
         let residual = tensors.tensor("block0.second.weight").is_ok();
         Some(Self { channels, hidden: outputs("time.convolution.weight")?, residual })
     }
@@ -104,12 +106,33 @@ fn kernel(inputs: usize, outputs: usize, size: usize, paths: VarBuilder) -> Resu
     paths.get_with_hints((outputs, inputs, size, size), "weight", Init::Randn { mean: 0.0, stdev })
 }
 
+/// A linear model of a window's texture features ([`super::texture`]), beside the convolutions.
+#[derive(Clone)]
+struct Texture {
+    /// Mean and deviation of each feature over training windows.
+    mean: Vec<f32>,
+    deviation: Vec<f32>,
+    /// [genres, features]
+    weight: Tensor,
+}
+
+impl Texture {
+    fn new(paths: VarBuilder) -> Result<Self> {
+        let statistic = |name: &str, start: f64| {
+            paths.get_with_hints(FEATURES, name, Init::Const(start))?.to_vec1::<f32>()
+        };
+        Ok(Self {
+            mean: statistic("mean", 0.0)?,
+            deviation: statistic("deviation", 1.0)?,
+            weight: paths.get_with_hints((GENRES.len(), FEATURES), "weight", Init::Const(0.0))?,
+        })
+    }
+}
+
 /// What the network says about windows of one length.
 pub struct Output {
-    /// Scores before the softmax, [batch, genres].
+    /// Scores before the softmax, those of the convolutions and of the texture together, [batch, genres].
     pub logits: Tensor,
-    /// Mean, maximum and deviation of the features over time, [batch, 3 × hidden].
-    pub features: Tensor,
     /// The last feature map, [batch, channels, [`MAP_BANDS`], frames / [`MAP_FRAMES`]].
     pub map: Tensor,
 }
@@ -123,6 +146,7 @@ pub struct Network {
     time_norm: Normalisation,
     genre_weight: Tensor,
     genre_bias: Tensor,
+    texture: Texture,
     /// Logits are divided by it before the softmax (C. Guo, G. Pleiss, Y. Sun, K. Weinberger 2017).
     temperature: f64,
 }
@@ -157,6 +181,7 @@ impl Network {
                 Init::Randn { mean: 0.0, stdev },
             )?,
             genre_bias: paths.get_with_hints(GENRES.len(), "genre.bias", Init::Const(0.0))?,
+            texture: Texture::new(paths.pp("texture"))?,
             temperature: f64::from(temperature.first().copied().unwrap_or(1.0)),
         })
     }
@@ -194,13 +219,30 @@ impl Network {
         self.temperature
     }
 
-    /// Mel windows [batch, 2, 128, frames] (see [`super::window::input`]) → scores.
-    pub fn forward(&self, input: &Tensor, training: bool) -> Result<Output> {
-        let mut x = input.clone();
+    /// Texture features ([`super::texture::features`]) as [`Self::forward`] takes them.
+    pub fn texture_input(&self, features: &[f32]) -> Vec<f32> {
+        standardised(features, &self.texture.mean, &self.texture.deviation)
+    }
+
+    /// Mel windows [batch, 2, 128, frames] (see [`super::window::input`]) and their texture
+    /// [batch, [`FEATURES`]] (see [`Self::texture_input`]) → scores.
+    pub fn forward(&self, input: &Tensor, texture: &Tensor) -> Result<Output> {
+        let (features, map) = self.heard(input, false)?;
+        let logits = (self.scores(&features)? + texture.matmul(&self.texture.weight.t()?)?)?;
+        Ok(Output { logits, map })
+    }
+
+    /// Mel windows → the features that training scores, [batch, 3 × hidden].
+    pub fn features(&self, input: &Tensor) -> Result<Tensor> {
+        Ok(self.heard(input, true)?.0)
+    }
+
+    /// Mel windows → features over time and the last feature map.
+    fn heard(&self, input: &Tensor, training: bool) -> Result<(Tensor, Tensor)> {
+        let mut map = input.clone();
         for block in &self.blocks {
-            x = block.forward(&x, training)?;
+            map = block.forward(&map, training)?;
         }
-        let map = x;
         let features = self.over_time(&map, |flat| {
             if training {
                 self.time_norm.forward(&convolve(flat, &self.time)?, true)
@@ -208,7 +250,7 @@ impl Network {
                 convolve_and_pool(flat, &self.time, &self.time_norm)
             }
         })?;
-        Ok(Output { logits: self.scores(&features)?, features, map })
+        Ok((features, map))
     }
 
     /// [batch, channels, map bands, time] → [batch, 3 × hidden].

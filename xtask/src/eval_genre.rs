@@ -43,6 +43,9 @@ pub struct Options {
     /// Other weights than those that ship
     #[arg(long)]
     weights: Option<PathBuf>,
+    /// Writes what each clip is named, a JSON line a clip
+    #[arg(long, value_name = "FILE")]
+    answers: Option<PathBuf>,
     /// Draws the confusion matrix
     #[arg(long)]
     confusion: Option<PathBuf>,
@@ -56,6 +59,7 @@ struct Heard {
     name: String,
     genre: usize,
     columns: Vec<[f32; BANDS]>,
+    sparse: bool,
     audio: bool,
 }
 
@@ -140,6 +144,9 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         window_ms: window_time(&network)?,
         sets,
     };
+    if let Some(path) = &options.answers {
+        write_answers(path, &every, &all)?;
+    }
     if let Some(path) = &options.confusion {
         draw_confusion(path, &scores(&all, gtzan), &names(&options.data))?;
     }
@@ -167,7 +174,8 @@ fn heard(path: &Path, held_out: bool) -> anyhow::Result<Vec<Heard>> {
     if !path.is_dir() {
         let stored = |clip: Clip| {
             let columns = clip.front_end_columns().collect();
-            Some(Heard { genre: clip.genre?, name: clip.name, columns, audio: false })
+            let sparse = clip.is_sparse();
+            Some(Heard { genre: clip.genre?, name: clip.name, columns, sparse, audio: false })
         };
         let wanted = |clip: &Clip| !held_out || clip.is_held_out();
         return Ok(read_mels(path)?.into_iter().filter(wanted).filter_map(stored).collect());
@@ -181,7 +189,7 @@ fn heard(path: &Path, held_out: bool) -> anyhow::Result<Vec<Heard>> {
             let name = file.path.file_stem()?.to_string_lossy().into_owned();
             let columns = hear_columns(&file.path);
             bar.inc(1);
-            Some(columns.map(|columns| Heard { name, genre, columns, audio: true }))
+            Some(columns.map(|columns| Heard { name, genre, columns, sparse: false, audio: true }))
         })
         .collect();
     bar.finish_and_clear();
@@ -203,13 +211,31 @@ struct Judged {
 
 fn judge(network: &Arc<Network>, clip: &Heard, gtzan: bool) -> anyhow::Result<Judged> {
     let answer = |seconds: f64| -> anyhow::Result<Option<Answer>> {
-        let probabilities = listen(network, clip.columns.iter().copied(), seconds)?;
+        let probabilities = listen(network, clip.columns.iter().copied(), clip.sparse, seconds)?;
         let allowed = |p| if gtzan { over_gtzan(p) } else { p };
         Ok(probabilities.map(|p| Answer { genre: clip.genre, probabilities: allowed(p) }))
     };
     let after =
         AFTER.iter().map(|&seconds| answer(f64::from(seconds))).collect::<anyhow::Result<_>>()?;
     Ok(Judged { whole: answer(f64::INFINITY)?, after })
+}
+
+/// One JSON line a clip: its name, its genre, and the probability of each genre (none where nothing was heard).
+fn write_answers(path: &Path, clips: &[Heard], judged: &[Judged]) -> anyhow::Result<()> {
+    let mut lines = String::new();
+    for (clip, judged) in clips.iter().zip(judged) {
+        let probabilities = judged
+            .whole
+            .as_ref()
+            .map(|answer| GENRES.into_iter().zip(answer.probabilities).collect::<BTreeMap<_, _>>());
+        let line = serde_json::json!({
+            "clip": clip.name,
+            "genre": GENRES[clip.genre],
+            "probabilities": probabilities,
+        });
+        lines.push_str(&format!("{line}\n"));
+    }
+    std::fs::write(path, lines).with_context(|| format!("{} can't be written", path.display()))
 }
 
 fn scores(judged: &[Judged], gtzan: bool) -> Scores {
@@ -273,8 +299,9 @@ fn compare(network: &Arc<Network>, clips: &[Heard]) -> anyhow::Result<Option<Pat
         let Some(partner) = partner else { continue };
         let length = audio.columns.len().min(partner.columns.len());
         let (ours, theirs) = (&audio.columns[..length], &partner.columns[..length]);
-        let hear =
-            |columns: &[[f32; BANDS]]| listen(network, columns.iter().copied(), f64::INFINITY);
+        let hear = |columns: &[[f32; BANDS]]| {
+            listen(network, columns.iter().copied(), partner.sparse, f64::INFINITY)
+        };
         let (Some(a), Some(b)) = (hear(ours)?, hear(theirs)?) else { continue };
         let likeliest = |p: &[f32]| (0..p.len()).max_by(|&a, &b| p[a].total_cmp(&p[b]));
         paths.clips += 1;

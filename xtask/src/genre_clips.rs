@@ -70,6 +70,11 @@ impl Clip {
         (fnv(&self.group) >> 16).is_multiple_of(parts)
     }
 
+    /// Whether its columns were taken 232 ms apart, so that what moves faster is not in them.
+    pub fn is_sparse(&self) -> bool {
+        self.stride > 1
+    }
+
     /// The columns as the front end would make them, dB; FMA's each stand for three.
     pub fn front_end_columns(&self) -> impl Iterator<Item = [f32; BANDS]> {
         self.columns

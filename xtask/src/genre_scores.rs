@@ -68,7 +68,7 @@ pub fn measure_first(
     for clip in clips {
         let Some(genre) = clip.genre else { continue };
         let columns = clip.front_end_columns();
-        if let Some(probabilities) = listen(&network, columns, seconds)? {
+        if let Some(probabilities) = listen(&network, columns, clip.is_sparse(), seconds)? {
             let probabilities = if gtzan { over_gtzan(probabilities) } else { probabilities };
             answers.push(Answer { genre, probabilities });
         }
@@ -76,13 +76,18 @@ pub fn measure_first(
     Ok(Scores { answers, gtzan })
 }
 
-/// What is heard in the first `seconds` of columns of mel bands (dB); none where that is too short.
+/// What is heard in the first `seconds` of columns of mel bands (dB), `sparse` where they were taken 232 ms apart and
+/// repeated; none where that is too short.
 pub fn listen(
     network: &Arc<Network>,
     columns: impl Iterator<Item = [f32; BANDS]>,
+    sparse: bool,
     seconds: f64,
 ) -> anyhow::Result<Option<[f32; GENRES.len()]>> {
     let mut hearing = Hearing::new(network.clone(), 22_050, false).without_timeline();
+    if sparse {
+        hearing = hearing.sparse();
+    }
     // A column more than the time holds: the ear must have heard all of it.
     for column in columns.take(((seconds / COLUMN_SECONDS) as usize).saturating_add(1)) {
         hearing.push_column(column)?;

@@ -53,7 +53,9 @@ impl Optimizer {
         for (name, variable) in sorted {
             let dims = variable.dims().to_vec();
             let mut values = variable.flatten_all()?.to_vec1::<f32>()?;
-            if dims.len() > 1 {
+            // The texture's model is fitted beforehand.
+            let fitted = name.starts_with("texture.");
+            if dims.len() > 1 && !fitted {
                 let inputs = dims[1..].iter().product::<usize>() as f32;
                 // A rectifier halves a signal's power; nothing follows the matrices at the end.
                 let stdev =
@@ -69,7 +71,9 @@ impl Optimizer {
                 average: values.clone(),
                 mean: zeros.clone(),
                 square: zeros,
-                statistic: name.contains("running_") || name == "temperature",
+                statistic: name.contains("running_")
+                    || ["temperature", "texture.mean", "texture.deviation"]
+                        .contains(&name.as_str()),
                 decayed: dims.len() > 1,
                 values,
                 variable,
@@ -120,6 +124,26 @@ impl Optimizer {
                 *kept = average * *kept + (1.0 - average) * value;
             }
         }
+        Ok(())
+    }
+
+    /// Takes all but the texture from weights that [`save_network`] wrote, as if that were what `steps` led to.
+    pub fn take_convolutions(&mut self, path: &Path, steps: usize) -> anyhow::Result<()> {
+        let tensors = candle_core::safetensors::load(path, &Device::Cpu)
+            .with_context(|| format!("{} can't be read", path.display()))?;
+        let ours =
+            |name: &str| !["texture.", "fma.", "temperature"].iter().any(|n| name.starts_with(n));
+        for (name, weights) in self.weights.iter_mut().filter(|(name, _)| ours(name)) {
+            let tensor = tensors.get(name).with_context(|| format!("no {name} in the weights"))?;
+            anyhow::ensure!(
+                tensor.shape() == weights.variable.shape(),
+                "{name} is of another shape: the weights are of another --arch"
+            );
+            weights.values = tensor.to_dtype(candle_core::DType::F32)?.flatten_all()?.to_vec1()?;
+            weights.average.clone_from(&weights.values);
+            weights.show()?;
+        }
+        self.step = steps;
         Ok(())
     }
 

@@ -12,6 +12,21 @@ use crate::genre_clips::{Clip, FMA_GENRES, Source};
 /// Share of a genre's target that is spread over all (C. Szegedy and others 2016).
 const SMOOTHING: f32 = 0.1;
 
+/// What is done at random to a training window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Augmentation {
+    /// Faster or slower by up to 18 %
+    Stretch,
+    /// Up or down by up to three mel bands
+    Shift,
+    /// A smooth equaliser
+    Colour,
+    /// Bands and moments hidden, high bands cut
+    Mask,
+    /// Half of the windows mixed with others
+    Mixup,
+}
+
 /// Windows and what the network is to say about them.
 pub struct Batch {
     /// [windows, 2, bands, frames]
@@ -30,11 +45,12 @@ pub struct Batch {
 pub struct Pool<'a> {
     /// Of each source: its clips, label by label.
     sources: Vec<(Source, Vec<Vec<&'a Clip>>)>,
+    left_out: &'a [Augmentation],
 }
 
 /// Genres that clips with a broad label may well belong to: FMA's rock holds metal, its folk
 /// holds country.
-fn hidden(source: Source, word: &str) -> &'static [&'static str] {
+pub fn hidden(source: Source, word: &str) -> &'static [&'static str] {
     if source == Source::Gtzan {
         return &[];
     }
@@ -56,8 +72,8 @@ struct Window {
 }
 
 impl<'a> Pool<'a> {
-    /// Sorts `clips` by source and label.
-    pub fn new(clips: &'a [Clip]) -> Self {
+    /// Sorts `clips` by source and label; their windows are drawn without the augmentations `left_out`.
+    pub fn new(clips: &'a [Clip], left_out: &'a [Augmentation]) -> Self {
         let mut sources: Vec<(Source, Vec<Vec<&'a Clip>>)> = Vec::new();
         let mut words: Vec<(Source, &str)> =
             clips.iter().map(|clip| (clip.source, clip.word.as_str())).collect();
@@ -71,7 +87,7 @@ impl<'a> Pool<'a> {
                 _ => sources.push((source, vec![group])),
             }
         }
-        Self { sources }
+        Self { sources, left_out }
     }
 
     /// Draws a batch: sources by fixed shares, labels of a source alike, clips of a label alike.
@@ -98,21 +114,34 @@ impl<'a> Pool<'a> {
             let first = drawn.len();
             for _ in 0..count {
                 let clip = groups.choose(random).and_then(|group| group.choose(random));
-                drawn.extend(clip.map(|clip| draw_window(clip, frames, random)));
+                drawn.extend(clip.map(|clip| draw_window(clip, frames, self.left_out, random)));
             }
-            mix(&mut drawn[first..], random);
+            if !self.left_out.contains(&Augmentation::Mixup) {
+                mix(&mut drawn[first..], random);
+            }
         }
         batch(&drawn, frames)
     }
 }
 
-fn draw_window(clip: &Clip, frames: usize, random: &mut StdRng) -> Window {
-    let stretch = random.random_range(0.85..1.18_f32) * STRIDE as f32 / clip.stride as f32;
+fn draw_window(
+    clip: &Clip,
+    frames: usize,
+    left_out: &[Augmentation],
+    random: &mut StdRng,
+) -> Window {
+    // All is drawn whatever is left out, so that runs with and without differ in nothing else.
+    let does = |augmentation| !left_out.contains(&augmentation);
+    let stretch = random.random_range(0.85..1.18_f32);
+    let stretch = if does(Augmentation::Stretch) { stretch } else { 1.0 };
+    let stretch = stretch * STRIDE as f32 / clip.stride as f32;
     let length = (frames as f32 * stretch).ceil() as usize + 1;
     let first = random.random_range(0..=clip.columns.len().saturating_sub(length)) as f32
         + random.random_range(0.0..1.0);
     let shift = random.random_range(-3.0..3.0_f32);
+    let shift = if does(Augmentation::Shift) { shift } else { 0.0 };
     let colour = colour(random);
+    let colour = if does(Augmentation::Colour) { colour } else { [0.0; BANDS] };
     let mut mel = vec![0.0; BANDS * frames];
     for frame in 0..frames {
         // Clips shorter than the window start again.
@@ -126,7 +155,9 @@ fn draw_window(clip: &Clip, frames: usize, random: &mut StdRng) -> Window {
             mel[band * frames + frame] = low + (high - low) * place.fract() + colour[band];
         }
     }
-    mask(&mut mel, frames, random);
+    if does(Augmentation::Mask) {
+        mask(&mut mel, frames, random);
+    }
 
     let mut window = Window {
         mel,
@@ -158,7 +189,7 @@ fn draw_window(clip: &Clip, frames: usize, random: &mut StdRng) -> Window {
 }
 
 /// A smooth random equaliser, dB for each band: a tilt and three bumps.
-fn colour(random: &mut StdRng) -> [f32; BANDS] {
+pub fn colour(random: &mut StdRng) -> [f32; BANDS] {
     let tilt = random.random_range(-7.0..7.0_f32);
     let bumps: [(f32, f32, f32); 3] = std::array::from_fn(|_| {
         (

@@ -13,6 +13,7 @@ mod fuzz;
 mod genre_clips;
 mod genre_curves;
 mod genre_scores;
+mod genre_texture;
 mod genre_weights;
 mod genre_windows;
 mod host;

@@ -15,8 +15,9 @@ use rand::seq::IndexedRandom;
 use crate::genre_clips::{Clip, FMA_GENRES, read_audio, read_mels};
 use crate::genre_curves::{self, Epoch};
 use crate::genre_scores::{self, Scores};
+use crate::genre_texture;
 use crate::genre_weights::{Optimizer, save_network};
-use crate::genre_windows::{Batch, Pool};
+use crate::genre_windows::{Augmentation, Batch, Pool};
 
 /// The networks that can be trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -60,6 +61,9 @@ pub struct Options {
     /// Leave out this source, to measure how well the others speak for it: gtzan, emotify or fma
     #[arg(long)]
     without: Option<String>,
+    /// Train without this augmentation, to measure what it is worth; may be given several times
+    #[arg(long, value_enum)]
+    leave_out: Vec<Augmentation>,
     /// Epochs without a better figure after which training stops; 0 never stops early
     #[arg(long, default_value_t = 0)]
     patience: usize,
@@ -69,6 +73,9 @@ pub struct Options {
     /// Go on from the checkpoint in --out
     #[arg(long)]
     resume: bool,
+    /// Take the convolutions from these weights: only the texture is fitted anew, and both are calibrated
+    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
+    convolutions: Option<PathBuf>,
     /// Measure the time of this many steps and stop
     #[arg(long)]
     time_steps: Option<usize>,
@@ -95,11 +102,17 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         println!("measured on {}: {} clips", set.name, set.clips.len());
     }
     println!("trained on {} clips", train.len());
-    let pool = Pool::new(&train);
+    let pool = Pool::new(&train, &options.leave_out);
 
     let device = Device::Cpu;
     let variables = VarMap::new();
     let paths = VarBuilder::from_varmap(&variables, DType::F32, &device);
+    // Made once for its variables; what it is given of the texture must be there when it is made again.
+    Network::new(config, paths.clone())?;
+    let texture = genre_texture::fit(&train, &options.leave_out, options.seed)?;
+    set_variable(&variables, "texture.mean", texture.mean)?;
+    set_variable(&variables, "texture.deviation", texture.deviation)?;
+    set_variable(&variables, "texture.weight", texture.weight)?;
     let network = Network::new(config, paths.clone())?;
     let features = 3 * config.hidden;
     paths.get_with_hints(
@@ -115,6 +128,10 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     if options.resume {
         history = optimizer.load(&checkpoint)?;
         println!("going on from step {}", optimizer.step());
+    }
+
+    if let Some(path) = &options.convolutions {
+        optimizer.take_convolutions(path, options.steps)?;
     }
 
     let bar = ProgressBar::new(options.steps as u64).with_position(optimizer.step() as u64);
@@ -208,19 +225,19 @@ fn finish(
     network: &Network,
     validation: &[Set],
 ) -> anyhow::Result<()> {
+    let path = options.out.join("genre.safetensors");
     let averaged = optimizer.averaged_network(network.config())?;
     let Some(set) = validation.first() else {
-        return save_network(optimizer, &options.out.join("genre.safetensors"), 1.0);
+        return save_network(optimizer, &path, 1.0);
     };
     let temperature = genre_scores::measure(&averaged, &set.clips, set.gtzan)?.best_temperature();
-    save_network(optimizer, &options.out.join("genre.safetensors"), temperature)?;
-    let calibrated =
-        Network::from_safetensors(&std::fs::read(options.out.join("genre.safetensors"))?)?;
+    save_network(optimizer, &path, temperature)?;
+    let calibrated = Network::from_safetensors(&std::fs::read(&path)?)?;
     for set in validation {
         let scores = genre_scores::measure(&calibrated, &set.clips, set.gtzan)?;
         println!("{}: {}", set.name, scores.summary());
     }
-    println!("{} (temperature {temperature:.3})", options.out.join("genre.safetensors").display());
+    println!("{} (temperature {temperature:.3})", path.display());
     Ok(())
 }
 
@@ -251,12 +268,12 @@ fn loss(
     random: &mut StdRng,
 ) -> anyhow::Result<Tensor> {
     use rand::Rng;
-    let output = network.forward(&batch.input, true)?;
-    let (windows, width) = output.features.dims2()?;
+    let features = network.features(&batch.input)?;
+    let (windows, width) = features.dims2()?;
     let kept: Vec<f32> = (0..windows * width)
         .map(|_| if random.random::<f32>() < DROPOUT { 0.0 } else { 1.0 / (1.0 - DROPOUT) })
         .collect();
-    let features = (output.features * Tensor::from_vec(kept, (windows, width), &Device::Cpu)?)?;
+    let features = (features * Tensor::from_vec(kept, (windows, width), &Device::Cpu)?)?;
     let logits = (network.scores(&features)? + &batch.hidden)?;
     let genres = cross_entropy(&logits, &batch.genres, &batch.genre_weights)?;
     let weight = paths.get((FMA_GENRES.len(), width), "fma.weight")?;
@@ -267,6 +284,14 @@ fn loss(
         &batch.fma_weights,
     )?;
     Ok((genres + (fma * FMA_SHARE)?)?)
+}
+
+/// Gives a variable its values.
+fn set_variable(variables: &VarMap, name: &str, values: Vec<f32>) -> anyhow::Result<()> {
+    let data = variables.data().lock().map_err(|_| anyhow::anyhow!("the variables are lost"))?;
+    let variable = data.get(name).with_context(|| format!("no variable {name}"))?;
+    let shape = variable.shape().clone();
+    Ok(variable.set(&Tensor::from_vec(values, shape, &Device::Cpu)?)?)
 }
 
 /// Mean over the weighted windows of -Σ target × log softmax.

@@ -1,0 +1,165 @@
+//! Worker: fits the linear model of windows' texture.
+//!
+//! It has nothing in common with the convolutions but the clips, so it is fitted by itself, before they are trained:
+//! what they learn by heart would leave it nothing to learn.
+
+use std::collections::HashMap;
+
+use candle_core::{D, Device, Tensor};
+use earworm::genre::texture::{FEATURES, Spacing, features, standardised};
+use earworm::genre::{GENRES, STRIDE};
+use earworm::spectrum::BANDS;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use rayon::prelude::*;
+
+use crate::genre_clips::{Clip, Source};
+use crate::genre_windows::{Augmentation, colour, hidden};
+
+/// Lengths of the windows drawn of each clip, frames of 232 ms; one of the first only where columns are sparse, of which
+/// there are many clips.
+const LENGTHS: [usize; 6] = [43, 20, 43, 64, 86, 86];
+/// How much Emotify's windows count beside GTZAN's: they are but four broad genres.
+const EMOTIFY_SHARE: f32 = 0.25;
+/// Half the pull of the weights towards zero: of windows with every column, whose clips are few, and of sparse ones.
+const DECAY: (f64, f64) = (0.06, 0.01);
+/// Steps of gradient descent with momentum, as many as it takes for the loss to stand still.
+const STEPS: usize = 600;
+const RATE: f64 = 0.02;
+
+/// The model: statistics of the features, and weights [genres, features].
+pub struct Texture {
+    pub mean: Vec<f32>,
+    pub deviation: Vec<f32>,
+    pub weight: Vec<f32>,
+}
+
+/// One window: its features, its clip's genre, and those that may hide behind the label.
+struct Sample {
+    features: Vec<f32>,
+    genre: usize,
+    hidden: Vec<usize>,
+    source: Source,
+    sparse: bool,
+}
+
+/// Fits the model on windows drawn from `clips`; `seed` fixes them.
+pub fn fit(clips: &[Clip], left_out: &[Augmentation], seed: u64) -> anyhow::Result<Texture> {
+    let samples: Vec<Sample> = clips
+        .par_iter()
+        .enumerate()
+        .filter_map(|(place, clip)| Some((place, clip, clip.genre?)))
+        .flat_map_iter(|(place, clip, genre)| {
+            let mut random = StdRng::seed_from_u64(seed.wrapping_mul(1_000_003) ^ place as u64);
+            let lengths = if clip.is_sparse() { &LENGTHS[..1] } else { &LENGTHS[..] };
+            let coloured = !left_out.contains(&Augmentation::Colour);
+            lengths
+                .iter()
+                .map(|&frames| sample(clip, genre, frames, coloured, &mut random))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    let (mean, deviation) = statistics(&samples);
+    let mut weight = vec![0.0; GENRES.len() * FEATURES];
+    for sparse in [false, true] {
+        let part: Vec<&Sample> = samples.iter().filter(|sample| sample.sparse == sparse).collect();
+        if part.is_empty() {
+            continue;
+        }
+        // Windows of either kind know other features, so that the two parts of the weights don't meet.
+        let decay = if sparse { DECAY.1 } else { DECAY.0 };
+        let fitted = descend(&part, &mean, &deviation, decay)?;
+        weight.iter_mut().zip(fitted).for_each(|(sum, value)| *sum += value);
+    }
+    Ok(Texture { mean, deviation, weight })
+}
+
+fn sample(clip: &Clip, genre: usize, frames: usize, coloured: bool, random: &mut StdRng) -> Sample {
+    let (spacing, length) = if clip.is_sparse() {
+        (Spacing::Sparse, frames)
+    } else {
+        (Spacing::Every, frames * STRIDE)
+    };
+    let length = length.min(clip.columns.len());
+    let first = random.random_range(0..=clip.columns.len() - length);
+    let colour = if coloured { colour(random) } else { [0.0; BANDS] };
+    let mut mel = vec![0.0; BANDS * length];
+    for (place, column) in clip.columns[first..first + length].iter().enumerate() {
+        for (band, &value) in column.iter().enumerate() {
+            mel[band * length + place] = Clip::decibels(value) + colour[band];
+        }
+    }
+    let behind = hidden(clip.source, &clip.word);
+    Sample {
+        features: features(&mel, length, spacing),
+        genre,
+        hidden: (0..GENRES.len()).filter(|&genre| behind.contains(&GENRES[genre])).collect(),
+        source: clip.source,
+        sparse: clip.is_sparse(),
+    }
+}
+
+/// Mean and deviation of each feature over the windows that know it.
+fn statistics(samples: &[Sample]) -> (Vec<f32>, Vec<f32>) {
+    let of = |feature: usize| {
+        let known = || samples.iter().map(|s| s.features[feature]).filter(|value| !value.is_nan());
+        let count = known().count().max(1) as f32;
+        let mean = known().sum::<f32>() / count;
+        let variance = known().map(|value| (value - mean).powi(2)).sum::<f32>() / count;
+        (mean, variance.sqrt().max(1e-3))
+    };
+    (0..FEATURES).map(of).unzip()
+}
+
+/// The weights under which the windows' genres are likeliest, less the pull towards zero: multinomial logistic
+/// regression by gradient descent, all windows at once. Genres without a window take no part and keep zeros.
+fn descend(
+    samples: &[&Sample],
+    mean: &[f32],
+    deviation: &[f32],
+    decay: f64,
+) -> anyhow::Result<Vec<f32>> {
+    let device = Device::Cpu;
+    let (count, genres) = (samples.len(), GENRES.len());
+    let mut alike: HashMap<(u8, usize), f32> = HashMap::new();
+    for sample in samples {
+        *alike.entry((sample.source as u8, sample.genre)).or_default() += 1.0;
+    }
+    let named: Vec<bool> =
+        (0..genres).map(|genre| samples.iter().any(|sample| sample.genre == genre)).collect();
+    let (mut inputs, mut targets, mut open, mut weights) =
+        (Vec::new(), vec![0.0_f32; count * genres], vec![0.0_f32; count * genres], Vec::new());
+    for (place, sample) in samples.iter().enumerate() {
+        inputs.extend(standardised(&sample.features, mean, deviation));
+        targets[place * genres + sample.genre] = 1.0;
+        for genre in 0..genres {
+            if !named[genre] || sample.hidden.contains(&genre) {
+                open[place * genres + genre] = -1e4;
+            }
+        }
+        // The genres of a source count alike, however many windows each has.
+        let share = if sample.source == Source::Emotify { EMOTIFY_SHARE } else { 1.0 };
+        let kinds = alike.keys().filter(|(source, _)| *source == sample.source as u8).count();
+        weights.push(share / (alike[&(sample.source as u8, sample.genre)] * kinds as f32));
+    }
+    let whole: f32 = weights.iter().sum();
+    let inputs = Tensor::from_vec(inputs, (count, FEATURES), &device)?;
+    let targets = Tensor::from_vec(targets, (count, genres), &device)?;
+    let open = Tensor::from_vec(open, (count, genres), &device)?;
+    let weights = (Tensor::from_vec(weights, (count, 1), &device)? / f64::from(whole))?;
+    let mut model = Tensor::zeros((genres, FEATURES), candle_core::DType::F32, &device)?;
+    let (mut first, mut second) = (model.zeros_like()?, model.zeros_like()?);
+    for step in 1..=STEPS {
+        let logits = (inputs.matmul(&model.t()?)? + &open)?;
+        let apart = (candle_nn::ops::softmax(&logits, D::Minus1)? - &targets)?;
+        let gradient = (apart.broadcast_mul(&weights)?.t()?.matmul(&inputs)? + (&model * decay)?)?;
+        // Adam (D. Kingma, J. Ba 2015), the rate falling to nothing along a cosine.
+        first = ((first * 0.9)? + (&gradient * 0.1)?)?;
+        second = ((second * 0.99)? + (gradient.sqr()? * 0.01)?)?;
+        let (one, two) = (1.0 - 0.9_f64.powi(step as i32), 1.0 - 0.99_f64.powi(step as i32));
+        let fall = 0.5 + 0.5 * (step as f64 / STEPS as f64 * std::f64::consts::PI).cos();
+        let by = ((&first / one)? / ((&second / two)?.sqrt()? + 1e-8)?)?;
+        model = (model - (by * (RATE * fall))?)?;
+    }
+    Ok(model.flatten_all()?.to_vec1()?)
+}
