@@ -22,6 +22,8 @@
 
 use std::f32::consts::{FRAC_PI_2, PI, TAU};
 
+use crate::vectorised::vectorised;
+
 /// Strings that sound at once. A further note takes over the quietest.
 pub const POLYPHONY: usize = 32;
 
@@ -36,6 +38,9 @@ const RELEASE: f32 = 0.055;
 const RESTRIKE: f32 = 0.012;
 /// Time constant with which a taken-over string's last value fades, seconds.
 const TAKEOVER: f32 = 0.004;
+/// Below this a released string fades as one does that is struck again: -66 dBFS. Its sound is hidden by then, and a tune
+/// with chords would have most of its strings fade unheard.
+const FAINT: f32 = 5e-4;
 /// Below this a string is inaudible and its place is free: -90 dBFS.
 const INAUDIBLE: f32 = 3.2e-5;
 /// Filters nearer to nothing are set to nothing, long before they would become denormal and slow.
@@ -75,7 +80,7 @@ pub struct Voice {
 }
 
 #[derive(Debug)]
-struct PluckedString {
+pub(super) struct PluckedString {
     /// The delay line: what goes in is written `length` samples behind what comes out, and both move on together, so
     /// that nothing has to be looked up sample by sample. It is as long as the lowest key needs, and [`RUN`].
     line: Box<[f32]>,
@@ -107,6 +112,8 @@ struct PluckedString {
     /// of a grain.
     envelope: f32,
     falling: Grain,
+    /// What one sample leaves of it once it is faint.
+    hurry: f32,
     pan: [f32; 2],
     key: u8,
     state: State,
@@ -137,6 +144,8 @@ impl Voice {
         let sample_rate =
             if sample_rate.is_finite() { sample_rate.clamp(8_000.0, 768_000.0) } else { 48_000.0 };
         let longest = ((sample_rate / frequency(0)).ceil() as usize).saturating_add(2);
+        // So that the processor is asked here what it can do, and not by the first note.
+        add_strings(std::array::from_fn(|_| None), 0, &mut [], &mut []);
         Self {
             sample_rate,
             strings: (0..POLYPHONY).map(|_| PluckedString::new(longest)).collect(),
@@ -293,6 +302,7 @@ impl PluckedString {
             level_decay: 0.0,
             envelope: 0.0,
             falling: [1.0; GRAIN],
+            hurry: 1.0,
             pan: [0.0; 2],
             key: 0,
             state: State::Free,
@@ -351,6 +361,7 @@ impl PluckedString {
         self.level_decay = decay(sample_rate, 0.08).powi(GRAIN as i32);
         self.envelope = 1.0;
         self.falling = [1.0; GRAIN];
+        self.hurry = decay(sample_rate, RESTRIKE);
         // Low keys a little left, high ones a little right, at equal power.
         let side = ((f32::from(key) - 66.0) / 240.0).clamp(-0.12, 0.12);
         let (right, left) = ((side + 0.5) * FRAC_PI_2).sin_cos();
@@ -381,6 +392,7 @@ impl PluckedString {
     }
 
     /// The next `frames` samples that come out, and where as many that go in meanwhile belong.
+    #[inline(always)]
     fn ends(&mut self, frames: usize) -> (&[f32], &mut [f32]) {
         let end = self.start.saturating_add(self.length);
         if end.saturating_add(frames) > self.line.len() && end <= self.line.len() {
@@ -394,6 +406,7 @@ impl PluckedString {
     }
 
     /// Adds what comes out from sample `phase` of a grain on, as far as the string has fallen by then.
+    #[inline(always)]
     fn sound(&mut self, phase: usize, frames: usize, [left, right]: &mut [Grain; 2]) {
         let mut heard = grain(self.ends(frames).0);
         let mut falling = self.falling;
@@ -411,6 +424,7 @@ impl PluckedString {
     }
 
     /// Adds the finger's pulse to what went in.
+    #[inline(always)]
     fn excite(&mut self, frames: usize) {
         let (age, pulse, reflection, height) = (self.age, self.pulse, self.reflection, self.height);
         if age >= reflection + pulse {
@@ -425,13 +439,17 @@ impl PluckedString {
     }
 
     /// What is looked after at a grain's end.
+    #[inline(always)]
     fn end_grain(&mut self) {
         self.level = (self.level * self.level_decay).max(self.peak);
         self.peak = 0.0;
         let [.., left] = self.falling;
         self.envelope *= left;
-        if self.level * self.envelope < INAUDIBLE {
+        let loud = self.level * self.envelope;
+        if loud < INAUDIBLE {
             self.state = State::Free;
+        } else if self.state == State::Released && loud < FAINT {
+            self.release(self.hurry, 0);
         }
     }
 }
@@ -478,6 +496,7 @@ struct Filters {
 
 #[allow(clippy::indexing_slicing, reason = "a lane is always one of the arrays' own number")]
 impl Filters {
+    #[inline(always)]
     fn of(strings: &[Option<&mut PluckedString>; LANES]) -> Self {
         let each = |part: fn(&PluckedString) -> f32| -> Lanes {
             std::array::from_fn(|lane| strings[lane].as_deref().map_or(0.0, part))
@@ -493,6 +512,7 @@ impl Filters {
     }
 
     /// Closes the strings' loops from what comes `out` to what goes `back` in; their peaks.
+    #[inline(always)]
     fn run(&mut self, out: [&[f32]; LANES], back: [&mut [f32]; LANES]) -> Lanes {
         let Self { through, pole, tuning, mut low_pass, mut tuning_in, mut tuning_out } = *self;
         let mut peak = [0.0; LANES];
@@ -517,6 +537,7 @@ impl Filters {
     }
 
     /// Ends what rings on unheard.
+    #[inline(always)]
     fn end_grain(&mut self) {
         for state in [&mut self.low_pass, &mut self.tuning_in, &mut self.tuning_out] {
             for state in state {
@@ -526,62 +547,65 @@ impl Filters {
     }
 }
 
-/// Adds the next samples of up to [`LANES`] strings, each up to the end of the grain in which it can't be heard any
-/// more; the first is sample `phase` of a grain.
-#[allow(clippy::indexing_slicing, reason = "a lane is always one of the arrays' own number")]
-fn add_strings(
-    mut strings: [Option<&mut PluckedString>; LANES],
-    mut phase: usize,
-    mut left: &mut [f32],
-    mut right: &mut [f32],
-) {
-    let mut filters = Filters::of(&strings);
-    // A grain at most, and no more than the shortest string lets through before it hears itself.
-    let most = strings.iter().flatten().map(|s| s.length).min().unwrap_or(GRAIN).clamp(1, GRAIN);
-    while !left.is_empty() {
-        let frames = left.len().min(most).min(GRAIN.saturating_sub(phase).max(1));
-        let (now_left, later_left) = left.split_at_mut(frames);
-        let (now_right, later_right) = right.split_at_mut(frames);
-        let (silence, mut unheard) = ([0.0; GRAIN], [[0.0; GRAIN]; LANES]);
-        let mut out = [&silence[..frames]; LANES];
-        let mut back = unheard.each_mut().map(|unheard| &mut unheard[..frames]);
-        for (lane, string) in strings.iter_mut().enumerate() {
-            if let Some(string) = string {
-                (out[lane], back[lane]) = string.ends(frames);
+vectorised! {
+    /// Adds the next samples of up to [`LANES`] strings, each up to the end of the grain in which it can't be heard any
+    /// more; the first is sample `phase` of a grain.
+    #[allow(clippy::indexing_slicing, reason = "a lane is always one of the arrays' own number")]
+    fn add_strings(
+        strings: [Option<&mut PluckedString>; LANES],
+        phase: usize,
+        left: &mut [f32],
+        right: &mut [f32],
+    ) {
+        let (mut strings, mut phase, mut left, mut right) = (strings, phase, left, right);
+        let mut filters = Filters::of(&strings);
+        // A grain at most, and no more than the shortest string lets through before it hears itself.
+        let most = strings.iter().flatten().map(|s| s.length).min().unwrap_or(GRAIN).clamp(1, GRAIN);
+        while !left.is_empty() {
+            let frames = left.len().min(most).min(GRAIN.saturating_sub(phase).max(1));
+            let (now_left, later_left) = left.split_at_mut(frames);
+            let (now_right, later_right) = right.split_at_mut(frames);
+            let (silence, mut unheard) = ([0.0; GRAIN], [[0.0; GRAIN]; LANES]);
+            let mut out = [&silence[..frames]; LANES];
+            let mut back = unheard.each_mut().map(|unheard| &mut unheard[..frames]);
+            for (lane, string) in strings.iter_mut().enumerate() {
+                if let Some(string) = string {
+                    (out[lane], back[lane]) = string.ends(frames);
+                }
             }
-        }
-        let peak = filters.run(out, back);
-        // Added to what is there string by string, as the sum must not depend on which of them are rendered together.
-        let mut sum = [grain(now_left), grain(now_right)];
-        for (string, peak) in strings.iter_mut().zip(peak) {
-            let Some(string) = string else { continue };
-            string.sound(phase, frames, &mut sum);
-            string.excite(frames);
-            string.start = string.start.saturating_add(frames);
-            string.peak = string.peak.max(peak);
-        }
-        let [sum_left, sum_right] = &sum;
-        now_left.copy_from_slice(&sum_left[..frames]);
-        now_right.copy_from_slice(&sum_right[..frames]);
-        phase = phase.wrapping_add(frames) % GRAIN;
-        if phase == 0 {
-            filters.end_grain();
-            for lane in &mut strings {
-                if let Some(string) = lane {
-                    string.end_grain();
-                    if string.state == State::Free {
-                        *lane = None;
+            let peak = filters.run(out, back);
+            // Added to what is there string by string, as the sum must not depend on which of them are rendered together.
+            let mut sum = [grain(now_left), grain(now_right)];
+            for (string, peak) in strings.iter_mut().zip(peak) {
+                let Some(string) = string else { continue };
+                string.sound(phase, frames, &mut sum);
+                string.excite(frames);
+                string.start = string.start.saturating_add(frames);
+                string.peak = string.peak.max(peak);
+            }
+            let [sum_left, sum_right] = &sum;
+            now_left.copy_from_slice(&sum_left[..frames]);
+            now_right.copy_from_slice(&sum_right[..frames]);
+            phase = phase.wrapping_add(frames) % GRAIN;
+            if phase == 0 {
+                filters.end_grain();
+                for lane in &mut strings {
+                    if let Some(string) = lane {
+                        string.end_grain();
+                        if string.state == State::Free {
+                            *lane = None;
+                        }
                     }
                 }
             }
+            (left, right) = (later_left, later_right);
         }
-        (left, right) = (later_left, later_right);
-    }
-    for (lane, string) in strings.into_iter().enumerate() {
-        let Some(string) = string else { continue };
-        string.low_pass = filters.low_pass[lane];
-        string.tuning_in = filters.tuning_in[lane];
-        string.tuning_out = filters.tuning_out[lane];
+        for (lane, string) in strings.into_iter().enumerate() {
+            let Some(string) = string else { continue };
+            string.low_pass = filters.low_pass[lane];
+            string.tuning_in = filters.tuning_in[lane];
+            string.tuning_out = filters.tuning_out[lane];
+        }
     }
 }
 
