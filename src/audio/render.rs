@@ -11,6 +11,8 @@ const LONGEST: f64 = 3.0 * 3600.0;
 const TAIL: f64 = 6.0;
 /// The peak that a normalised rendering reaches: -1 dBFS.
 const PEAK: f32 = 0.891_25;
+/// Samples that are rendered at once, at most.
+const BLOCK: usize = 64;
 
 /// Why a rendering could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -40,9 +42,14 @@ pub struct Rendering {
     voice: Voice,
     /// What to do at which sample, the last first.
     events: Vec<(u64, Stroke)>,
+    /// Samples that were given.
     now: u64,
     /// When rendering ends though strings still ring.
     last: u64,
+    /// Samples that are rendered and not yet given: these many of the last of a block.
+    ready: usize,
+    left: [f32; BLOCK],
+    right: [f32; BLOCK],
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,6 +85,9 @@ impl Rendering {
             events,
             now: 0,
             last: end + (TAIL * rate) as u64,
+            ready: 0,
+            left: [0.0; BLOCK],
+            right: [0.0; BLOCK],
         }
     }
 
@@ -91,11 +101,20 @@ impl Iterator for Rendering {
     type Item = [f32; 2];
 
     fn next(&mut self) -> Option<[f32; 2]> {
-        while let Some(&(at, stroke)) = self.events.last() {
-            if at > self.now {
-                break;
-            }
-            self.events.pop();
+        if self.ready == 0 {
+            self.ready = self.render();
+        }
+        let at = BLOCK - self.ready;
+        self.ready = self.ready.checked_sub(1)?;
+        self.now += 1;
+        Some([self.left[at], self.right[at]])
+    }
+}
+
+impl Rendering {
+    /// Renders up to the next event, a block at most; how many samples, none at the end.
+    fn render(&mut self) -> usize {
+        while let Some((_, stroke)) = self.events.pop_if(|(at, _)| *at <= self.now) {
             match stroke {
                 Stroke::Off(key) => self.voice.note_off(key),
                 Stroke::On(key, velocity) => {
@@ -104,11 +123,14 @@ impl Iterator for Rendering {
                 Stroke::End => {}
             }
         }
-        if self.now >= self.last || (self.events.is_empty() && self.voice.is_silent()) {
-            return None;
+        if self.events.is_empty() && self.voice.is_silent() {
+            return 0;
         }
-        self.now += 1;
-        Some(self.voice.render())
+        let until = self.events.last().map_or(self.last, |&(at, _)| at.min(self.last));
+        let frames = until.saturating_sub(self.now).min(BLOCK as u64) as usize;
+        let from = BLOCK - frames;
+        self.voice.render_block(&mut self.left[from..], &mut self.right[from..]);
+        frames
     }
 }
 

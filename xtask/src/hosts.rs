@@ -10,7 +10,8 @@ use anyhow::{Context, ensure};
 use crate::{bundle, packages, process};
 
 /// The workstations and what they run on, by Debian's names.
-const PACKAGES: &[&str] = &["ardour", "qtractor", "xvfb", "libgl1-mesa-dri"];
+const PACKAGES: &[&str] =
+    &["ardour", "qtractor", "jackd2", "xdotool", "xvfb", "xauth", "libgl1-mesa-dri"];
 
 /// Ardour's own library folder, with its scanner.
 const ARDOUR: &str = "/usr/lib/ardour7";
@@ -20,6 +21,12 @@ const QTRACTOR: &str = "/usr/lib/x86_64-linux-gnu/qtractor/qtractor_plugin_scan"
 /// Ardour's settings: without these it does not look at what its scanner found.
 const CONFIG: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Ardour><Config>\
     <Option name=\"use-vst3\" value=\"1\"/></Config></Ardour>\n";
+
+/// Qtractor's settings: keys for what has none.
+const KEYS: &str = "[Shortcuts]\n\
+    qtractorMainForm\\fileSaveAsAction=Ctrl+Shift+S\n\
+    qtractorMainForm\\fileExitAction=Ctrl+Q\n\
+    qtractorMainForm\\trackExportAudioAction=Ctrl+E\n";
 
 /// What the task is told on the command line.
 #[derive(clap::Args)]
@@ -41,9 +48,15 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     }
     if Path::new(QTRACTOR).exists() {
         process::say("Qtractor's scanner");
-        qtractor()?;
+        qtractor_scan()?;
     } else {
         println!("Qtractor is not installed: left out");
+    }
+    if ["qtractor", "jackd", "xdotool"].into_iter().all(process::found) {
+        process::say("Qtractor");
+        qtractor()?;
+    } else {
+        println!("Qtractor, jackd or xdotool is not installed: no session in Qtractor");
     }
     Ok(())
 }
@@ -119,7 +132,7 @@ fn lua(home: &Path, script: &str, words: &[(&str, String)]) -> anyhow::Result<St
 }
 
 /// Has Qtractor's scanner list the CLAP plug-ins.
-fn qtractor() -> anyhow::Result<()> {
+fn qtractor_scan() -> anyhow::Result<()> {
     let library = bundle::folder(true).join("Earworm.clap");
     let mut scanner = Command::new(QTRACTOR)
         .env("QT_QPA_PLATFORM", "offscreen")
@@ -136,4 +149,74 @@ fn qtractor() -> anyhow::Result<()> {
     }
     println!("lists both plug-ins");
     Ok(())
+}
+
+/// Opens a session in Qtractor's window, plays and saves it, and opens what was saved twice and exports it each time.
+fn qtractor() -> anyhow::Result<()> {
+    let home = tempfile::tempdir()?;
+    let home = home.path();
+    let settings = home.join(".config/rncbc.org");
+    std::fs::create_dir_all(&settings)?;
+    std::fs::write(settings.join("Qtractor.conf"), KEYS)?;
+    let folder = home.join("session");
+    std::fs::create_dir(&folder)?;
+    let library = bundle::folder(true).join("Earworm.clap");
+    let ours = process::root().join("tests/hosts");
+    let session = std::fs::read_to_string(ours.join("qtractor.qtr"))?
+        .replace("FOLDER", &folder.display().to_string())
+        .replace("LIBRARY", &library.display().to_string());
+    std::fs::write(folder.join("session.qtr"), session)?;
+    // One short note: Qtractor exports nothing where there is no clip.
+    let clip = b"MThd\0\0\0\x06\0\0\0\x01\x01\xe0MTrk\0\0\0\x0d\0\x90\x3c\x01\x83\x60\x80\x3c\0\0\xff\x2f\0";
+    std::fs::write(folder.join("length.mid"), clip)?;
+    let sequencer = home.join("no_sequencer.so");
+    if Path::new("/dev/snd/seq").exists() {
+        println!("with the system's MIDI sequencer");
+    } else {
+        println!("the system has no MIDI sequencer: an empty one stands in for it");
+        let mut compile = Command::new("cc");
+        compile.args(["-shared", "-fPIC", "-o"]).arg(&sequencer);
+        process::run(compile.arg(ours.join("no_sequencer.c")))?;
+    }
+    let keys = |what: &str, open: &str, save: &str| -> anyhow::Result<()> {
+        let mut command = Command::new("timeout");
+        command.args(["300", "xvfb-run", "--auto-servernum"]);
+        command.args(["--server-args", "-screen 0 1280x900x24"]);
+        command.arg(ours.join("qtractor.sh")).arg(what);
+        command.args([open, save].map(|name| folder.join(name)));
+        command.arg(if sequencer.exists() { sequencer.as_path() } else { Path::new("") });
+        process::run(at_home(&mut command, home))
+    };
+    keys("play", "session.qtr", "saved.qtr")?;
+    let tune = state(&folder.join("saved.qtr"), "Earworm Tunes")?;
+    state(&folder.join("saved.qtr"), "Earworm Meter")?;
+    println!("opened a session with Tunes and the Meter, played and saved it");
+    let mut exports = Vec::new();
+    for (number, name) in [(1, "first.qtr"), (2, "second.qtr")] {
+        keys("export", "saved.qtr", name)?;
+        let again = state(&folder.join(name), "Earworm Tunes")?;
+        ensure!(again == tune, "Tunes' state is another after reopening");
+        let export = folder.join(format!("session-export-{number}.wav"));
+        exports.push(std::fs::read(&export).context("the export is missing")?);
+    }
+    ensure!(exports[0].iter().skip(64).any(|&byte| byte != 0), "the export is silent");
+    ensure!(exports[0] == exports[1], "two exports of one session differ");
+    println!(
+        "reopened, exported and saved twice: {} bytes, the same both times, and Tunes' state too",
+        exports[0].len()
+    );
+    Ok(())
+}
+
+/// What a session of Qtractor keeps of the plug-in of this name.
+fn state(session: &Path, name: &str) -> anyhow::Result<String> {
+    let text = std::fs::read_to_string(session).context("the session was not saved")?;
+    // Qtractor's labels have no spaces.
+    let label = format!("<label>{}</label>", name.replace(' ', "_"));
+    let plug_in = text
+        .split("<plugin ")
+        .find(|plug_in| plug_in.contains(&label))
+        .with_context(|| format!("{name} is not in the session"))?;
+    let state = plug_in.split_once("key=\"state\"").and_then(|(_, rest)| rest.split_once('<'));
+    Ok(state.with_context(|| format!("{name} saved no state"))?.0.to_owned())
 }

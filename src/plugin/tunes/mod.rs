@@ -101,13 +101,23 @@ impl<C: ProcessContext<Tunes>> Stage<'_, C> {
         if self.voice.is_silent() {
             left.fill(0.0);
             right.fill(0.0);
+            // The level goes on in time, so that it does not depend on how long the silence was.
+            if to > from {
+                self.level.next_step(to.saturating_sub(from) as u32);
+            }
             return;
         }
         self.voice.render_block(left, right);
-        for (left, right) in left.iter_mut().zip(right) {
+        if self.level.is_smoothing() {
+            for (left, right) in left.iter_mut().zip(right) {
+                let level = self.level.next();
+                *left *= level;
+                *right *= level;
+            }
+        } else {
             let level = self.level.next();
-            *left *= level;
-            *right *= level;
+            left.iter_mut().for_each(|sample| *sample *= level);
+            right.iter_mut().for_each(|sample| *sample *= level);
         }
     }
 
