@@ -270,10 +270,10 @@ fn median_of_rows(rows: [&[f32]; MEDIAN], out: &mut [f32]) {
             values[..row.len()].copy_from_slice(row);
         }
         for (low, high) in EXCHANGES {
-            for place in 0..WIDTH {
-                let (a, b) = (values[low][place], values[high][place]);
-                values[low][place] = if a < b { a } else { b };
-                values[high][place] = if a < b { b } else { a };
+            // The pairs are of different rows.
+            let Ok([low, high]) = values.get_disjoint_mut([low, high]) else { continue };
+            for (a, b) in low.iter_mut().zip(high) {
+                (*a, *b) = if *a < *b { (*a, *b) } else { (*b, *a) };
             }
         }
         out.copy_from_slice(&values[MEDIAN / 2][..out.len()]);
