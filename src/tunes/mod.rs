@@ -13,6 +13,7 @@ pub mod copies;
 pub mod grammar;
 pub mod network;
 pub mod normalise;
+mod packed;
 pub mod plain;
 mod sequence;
 pub mod step;
