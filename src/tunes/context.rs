@@ -4,13 +4,17 @@
 //! keeps what a musician at this place would know: the dance and the key, how far the bar has gone, which bar of the
 //! section it is, and what stood at the same place one, two, four and eight bars ago. Each of these facts is a row of
 //! the network's input table. All of it follows from the characters before; nothing looks ahead.
+//!
+//! Besides, a composer knows what is asked for and what it means to do: the tune's [`Form`] and its [`Plan`]. The network
+//! is told how much of both is still to come, when composing and for half of the tunes it learns from; else, and
+//! whenever a text's bits are counted, these facts say that nothing is known.
 
 use super::alphabet::{self, SYMBOLS, staff_letter};
 use super::plain::{LENGTHS, Mode, PlainKey, UNIT, bar_ticks, beat_ticks};
 use super::style::Style;
 
 /// How many facts the network is told at each step: one row each.
-pub const FACTS: usize = 17;
+pub const FACTS: usize = 19;
 
 const STYLES: usize = Style::ALL_NAMES.len() + 1;
 /// Places in a bar: half units, then one row for any place off that grid.
@@ -19,6 +23,14 @@ const SECTION_BARS: usize = 18;
 
 /// Bars still to come, the last row for that many or more; then one row where the tune's form is not known.
 const BARS_LEFT: usize = 34;
+
+/// The planned last degree, apart for the bars before the last and, in that, for how much of it is left: more than four
+/// units, four, three, two, or at most one. Then one row where nothing is planned.
+const ENDINGS: usize = DEGREES * 6;
+
+/// Planned bars still to come that came before, the last row for that many or more; then one row where nothing is
+/// planned.
+const REPEATS_LEFT: usize = 17;
 
 /// Bars that the text is compared with, counted back.
 const LAGS: [i32; 4] = [1, 2, 4, 8];
@@ -41,7 +53,12 @@ const SIZES: [usize; FACTS] = [
     SYMBOLS + 1,
     BARS_LEFT + 1,
     3,
+    ENDINGS + 1,
+    REPEATS_LEFT + 1,
 ];
+
+/// Degrees of a scale.
+pub(super) const DEGREES: usize = 7;
 
 const STARTS: [usize; FACTS] = {
     let mut starts = [0; FACTS];
@@ -53,8 +70,10 @@ const STARTS: [usize; FACTS] = {
     starts
 };
 
-/// Rows of the table: every value that every fact can take.
-pub const FACT_ROWS: usize = STARTS[FACTS - 1] + SIZES[FACTS - 1];
+/// Rows of the table of a network that is told the first so many facts: every value that each of them can take.
+pub fn fact_rows(facts: usize) -> usize {
+    SIZES[..facts.min(FACTS)].iter().sum()
+}
 
 /// The metres of the plain form.
 pub const METRES: [(u8, u8); 11] =
@@ -110,11 +129,35 @@ pub struct Form {
     pub chords: bool,
 }
 
+/// What a tune is meant to come to besides its form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plan {
+    /// The degree of the last note above the tonic, 0 for the tonic itself, whatever its octave.
+    pub ends_on: u8,
+    /// How many bars are to be the same, note for note, as one before them.
+    pub repeats: u32,
+}
+
+impl Plan {
+    /// What a tune in plain form comes to; none where it has no note.
+    pub fn of(text: &str) -> Option<Self> {
+        let mut context = Context::new();
+        text.bytes().for_each(|character| context.push(character));
+        let last = usize::from(context.pitches[1]);
+        let ends_on = (last < SYMBOLS).then(|| staff_letter(alphabet::character(last as u8)))??;
+        Some(Self { ends_on, repeats: context.repeats })
+    }
+}
+
+/// The hash of a bar before its first note.
+const NO_NOTES: u64 = 0xcbf2_9ce4_8422_2325;
+
 /// The text so far and what it says.
 #[derive(Debug, Clone)]
 pub struct Context {
     text: Vec<u8>,
     form: Option<Form>,
+    plan: Option<Plan>,
     /// The field being read, and where its value starts.
     field: (u8, usize),
     pub(super) style: Option<Style>,
@@ -163,6 +206,11 @@ pub struct Context {
     /// `position` at the last bar line, and whether a pickup ended there.
     pub(super) ended_at: i32,
     pub(super) ended_pickup: bool,
+    /// The notes of the bar so far (FNV-1a of their characters), those of each whole bar before it, and how many of
+    /// those stood before them.
+    notes_of_bar: u64,
+    whole_bars: Vec<u64>,
+    repeats: u32,
     /// The last two pitches' symbols, by degree.
     pitches: [u8; 2],
     /// For each of [`LAGS`], where in the text the passage it follows goes on.
@@ -180,9 +228,10 @@ impl Default for Context {
 }
 
 impl Context {
-    /// Before the first character of a tune that is to have this form. The network is told how much is left of it.
-    pub fn of_form(form: Form) -> Self {
-        Self { form: Some(form), ..Self::new() }
+    /// Before the first character of a tune that is to have this form and come to this. The network is told how
+    /// much of both is left.
+    pub fn planned(form: Form, plan: Plan) -> Self {
+        Self { form: Some(form), plan: Some(plan), ..Self::new() }
     }
 
     /// Before the first character of a tune of which nothing is known but its text.
@@ -190,6 +239,7 @@ impl Context {
         Self {
             text: Vec::with_capacity(2048),
             form: None,
+            plan: None,
             field: (0, 0),
             style: None,
             metre: None,
@@ -221,6 +271,9 @@ impl Context {
             measures: 0,
             ended_at: 0,
             ended_pickup: false,
+            notes_of_bar: NO_NOTES,
+            whole_bars: Vec::with_capacity(64),
+            repeats: 0,
             pitches: [SYMBOLS as u8; 2],
             hints: [None; LAGS.len()],
             reached: Vec::with_capacity(8192),
@@ -345,6 +398,14 @@ impl Context {
                 (form.bars.saturating_sub(self.measures) as usize).min(BARS_LEFT - 1)
             }),
             self.form.map_or(0, |form| 1 + usize::from(form.chords)),
+            self.plan.map_or(ENDINGS, |plan| {
+                let in_last = self.form.is_some_and(|form| self.is_last_bar(form));
+                let left = if in_last { 5 - ((rest - 1).max(0) / UNIT).min(4) as usize } else { 0 };
+                usize::from(plan.ends_on).min(DEGREES - 1) * 6 + left
+            }),
+            self.plan.map_or(REPEATS_LEFT, |plan| {
+                (plan.repeats.saturating_sub(self.repeats) as usize).min(REPEATS_LEFT - 1)
+            }),
         ];
         std::array::from_fn(|fact| (STARTS[fact] + values[fact]) as u16)
     }
@@ -475,6 +536,11 @@ impl Context {
             self.pickup = Some(pickup);
             self.ended_pickup = pickup > 0;
         }
+        if self.position == self.bar {
+            self.repeats += u32::from(self.whole_bars.contains(&self.notes_of_bar));
+            self.whole_bars.push(self.notes_of_bar);
+        }
+        self.notes_of_bar = NO_NOTES;
         self.in_pickup = false;
         self.measures += u32::from(!self.ended_pickup);
         if self.position * 2 > self.bar {
@@ -497,6 +563,13 @@ impl Context {
                 self.place = Place::Chord(so_far);
             }
             return;
+        }
+        let is_ending =
+            matches!(character, b'1' | b'2') && matches!(place, Place::Line | Place::End);
+        // A note held from the one before is the same note to whoever compares bars.
+        if !is_ending && !b" \"|:]-".contains(&character) {
+            self.notes_of_bar =
+                (self.notes_of_bar ^ u64::from(character)).wrapping_mul(0x100_0000_01b3);
         }
         match character {
             b' ' => {
@@ -541,7 +614,7 @@ impl Context {
                 self.step += if character == b',' { -7 } else { 7 };
                 self.place = Place::Mark;
             }
-            b'1' | b'2' if matches!(place, Place::Line | Place::End) => self.place = Place::Ending,
+            _ if is_ending => self.place = Place::Ending,
             b'3' if place == Place::Parenthesis => {
                 self.triplet = 3;
                 self.place = Place::Triplet;
@@ -614,4 +687,42 @@ impl Context {
 pub(super) fn length_ticks(so_far: [u8; 3]) -> Option<i32> {
     let end = so_far.iter().position(|&c| c == 0).unwrap_or(3);
     LENGTHS.iter().find(|(text, _)| text.as_bytes() == &so_far[..end]).map(|(_, ticks)| *ticks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIELDS: &str = "R:jig\nM:6/8\nL:1/8\nK:G\n";
+
+    fn plan(body: &str) -> Option<Plan> {
+        Plan::of(&format!("{FIELDS}{body}"))
+    }
+
+    #[test]
+    fn what_a_tune_comes_to_is_its_last_degree_and_the_bars_that_came_before() {
+        let tune = "D|GAB ABc|dBG G2D|GAB ABc|dBG A2:|]";
+        assert_eq!(plan(tune), Some(Plan { ends_on: 1, repeats: 1 }));
+        let home = "GAB ABc|\"G\"dBG G3|GAB A-Bc|dBG \"D\"G3|dBG GG,z|]";
+        assert_eq!(plan(home), Some(Plan { ends_on: 0, repeats: 2 }));
+        assert_eq!(plan("z6|z6|]"), None);
+    }
+
+    #[test]
+    fn a_tune_of_which_nothing_is_planned_tells_the_network_so() {
+        let form = Form { bars: 4, chords: false };
+        let plan = Plan { ends_on: 4, repeats: 2 };
+        let told = |context: &mut Context, text: &str| {
+            text.bytes().for_each(|character| context.push(character));
+            let facts = context.facts();
+            [FACTS - 2, FACTS - 1].map(|fact| usize::from(facts[fact]) - STARTS[fact])
+        };
+        let text = format!("{FIELDS}GAB ABc|dBG G3|GAB ABc|");
+        assert_eq!(told(&mut Context::new(), &text), [ENDINGS, REPEATS_LEFT]);
+        let mut context = Context::planned(form, plan);
+        assert_eq!(told(&mut context, FIELDS), [4 * 6, 2]);
+        assert_eq!(told(&mut context, &text[FIELDS.len()..]), [4 * 6 + 1, 1]);
+        assert_eq!(told(&mut context, "dB"), [4 * 6 + 2, 1]);
+        assert_eq!(told(&mut context, "G2"), [4 * 6 + 4, 1]);
+    }
 }

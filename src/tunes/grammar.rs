@@ -319,7 +319,7 @@ mod tests {
     /// A tune in which every character was drawn blindly from those that the mask allows.
     fn blind(header: &str, form: Form, seed: u64) -> String {
         let mut random = StdRng::seed_from_u64(seed);
-        let mut context = Context::of_form(form);
+        let mut context = Context::new();
         header.bytes().for_each(|character| context.push(character));
         while !context.is_done() {
             let may = allowed(&context, form);

@@ -3,7 +3,7 @@
 //! [`plain`] is the one spelling that the network reads and writes, [`normalise`] brings collections into it.
 //! [`context`] says what the text so far means for the next character, [`grammar`] which characters keep the
 //! tune valid. [`network`] is the char-RNN over whole sequences (training, evaluation), [`step`] the same
-//! network a character at a time, and the [`Composer`] draws tunes from it.
+//! network a character at a time, and the [`Composer`] draws tunes from it, each to a plan out of [`plans`].
 
 mod activation;
 pub mod alphabet;
@@ -13,7 +13,9 @@ pub mod copies;
 pub mod grammar;
 pub mod network;
 pub mod normalise;
+mod packed;
 pub mod plain;
+pub mod plans;
 mod sequence;
 pub mod step;
 mod style;

@@ -10,7 +10,7 @@ use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
 
 use super::alphabet::SYMBOLS;
-use super::context::FACT_ROWS;
+use super::context::{FACTS, fact_rows};
 use super::sequence::{RowSums, Sequence};
 
 /// The recurrent cell.
@@ -53,13 +53,21 @@ pub struct Config {
     pub layers: usize,
     /// Width of every layer's state.
     pub hidden: usize,
+    /// How many of the context's facts it is told, from the first on: all, or in a plain char-RNN one, the
+    /// character before.
+    pub facts: usize,
 }
 
 impl Config {
+    /// Whether it is told all that the context knows, and so what a tune is to be like.
+    pub fn is_told_all(&self) -> bool {
+        self.facts == FACTS
+    }
+
     /// Every weight's name and shape, in the order of the pass.
     pub fn weights(&self) -> Vec<(String, Vec<usize>)> {
         let wide = self.cell.gates() * self.hidden;
-        let mut weights = vec![("facts.weight".to_owned(), vec![FACT_ROWS, wide])];
+        let mut weights = vec![("facts.weight".to_owned(), vec![fact_rows(self.facts), wide])];
         for layer in 0..self.layers {
             if layer > 0 {
                 weights.push((format!("rnn.weight_ih_l{layer}"), vec![wide, self.hidden]));
@@ -90,7 +98,7 @@ struct Layer {
 /// The network over whole sequences, for training and evaluation.
 pub struct Network {
     config: Config,
-    /// `[FACT_ROWS, gates * hidden]`: the transposed input weights, a row a fact.
+    /// `[fact rows, gates * hidden]`: the transposed input weights, a row a fact.
     facts: Tensor,
     layers: Vec<Layer>,
     /// `[SYMBOLS, hidden]`
@@ -123,7 +131,7 @@ impl Network {
             .collect::<Result<_>>()?;
         Ok(Self {
             config: *config,
-            facts: vb.get((FACT_ROWS, wide), "facts.weight")?,
+            facts: vb.get((fact_rows(config.facts), wide), "facts.weight")?,
             layers,
             head: vb.get((SYMBOLS, config.hidden), "head.weight")?,
             head_bias: vb.get(SYMBOLS, "head.bias")?,
@@ -147,8 +155,8 @@ impl Network {
     /// Scores of the next character, `[steps * lanes, SYMBOLS]`, and the state after the last step (cut off
     /// from the graph).
     ///
-    /// `facts` holds rows of the table, `[steps, lanes, facts]`: all that the context tells, or the first alone,
-    /// the character before. `keep` is `[steps, lanes]`, 0 where a tune starts.
+    /// `facts` holds rows of the table, `[steps, lanes, facts]`, as many of the context's as the network is told.
+    /// `keep` is `[steps, lanes]`, 0 where a tune starts.
     pub fn forward(
         &self,
         facts: Vec<u16>,
@@ -160,10 +168,7 @@ impl Network {
         let steps = keep.len() / lanes;
         let Config { cell, hidden, .. } = self.config;
         let wide = cell.gates() * hidden;
-        let mut flow = {
-            let each = facts.len() / keep.len().max(1);
-            self.facts.apply_op1(RowSums::new(facts, each))?
-        }; // [steps * lanes, wide]
+        let mut flow = self.facts.apply_op1(RowSums::new(facts, self.config.facts))?; // [steps * lanes, wide]
         let mut after = Vec::with_capacity(self.layers.len());
         for (layer, state) in self.layers.iter().zip(state) {
             if let Some(input) = &layer.input {

@@ -11,6 +11,7 @@ use gemm::Parallelism;
 
 use super::activation;
 use super::network::Cell;
+use super::packed::Packed;
 
 /// One layer's steps over `[steps, lanes]` characters.
 ///
@@ -45,21 +46,9 @@ impl Sequence {
     }
 }
 
-/// `target[m, n] = keep * target + left[m, k] · right`, row-major; `right` is `[k, n]`, or `[n, k]`
-/// where `right_transposed`, and `left` is stored `[k, m]` where `left_transposed`.
-#[allow(clippy::too_many_arguments)]
-pub(super) fn product(
-    target: &mut [f32],
-    (m, n, k): (usize, usize, usize),
-    left: &[f32],
-    left_transposed: bool,
-    right: &[f32],
-    right_transposed: bool,
-    accumulate: bool,
-) {
+/// `target[m, n] = left · right`, row-major, with `left` stored `[k, m]` and `right` `[k, n]`.
+fn product(target: &mut [f32], (m, n, k): (usize, usize, usize), left: &[f32], right: &[f32]) {
     assert!(target.len() >= m * n && left.len() >= m * k && right.len() >= k * n);
-    let (left_row, left_column) = if left_transposed { (1, m) } else { (k, 1) };
-    let (right_row, right_column) = if right_transposed { (1, k) } else { (n, 1) };
     // SAFETY: the three slices are at least as long as the shapes and strides reach (asserted above),
     // and the borrow checker keeps the target apart from the other two.
     unsafe {
@@ -70,13 +59,13 @@ pub(super) fn product(
             target.as_mut_ptr(),
             1,
             n as isize,
-            accumulate,
+            false,
             left.as_ptr(),
-            left_column as isize,
-            left_row as isize,
+            m as isize,
+            1,
             right.as_ptr(),
-            right_column as isize,
-            right_row as isize,
+            1,
+            n as isize,
             1.0f32,
             1.0f32,
             false,
@@ -114,6 +103,7 @@ impl CustomOp3 for Sequence {
         let (steps, lanes, wide) = l1.shape().dims3()?;
         let (_, hidden) = l2.shape().dims2()?;
         let (projected, weights, state) = (values(s1, l1)?, values(s2, l2)?, values(s3, l3)?);
+        let weights = Packed::transposed(weights, (wide, hidden));
         let row = lanes * hidden;
         let is_lstm = self.cell == Cell::Lstm;
 
@@ -154,12 +144,12 @@ impl CustomOp3 for Sequence {
             let out = &mut rest[..row];
             match self.cell {
                 Cell::Rnn => {
-                    product(gates, (lanes, wide, hidden), before, false, weights, true, true);
+                    weights.add_product(gates, before);
                     activation::tanh_all(gates);
                     out.copy_from_slice(gates);
                 }
                 Cell::Lstm => {
-                    product(gates, (lanes, wide, hidden), before, false, weights, true, true);
+                    weights.add_product(gates, before);
                     let inner = &mut trace.inner[here.clone()];
                     let inner_before = &trace.inner_before[here];
                     for lane in 0..lanes {
@@ -173,15 +163,8 @@ impl CustomOp3 for Sequence {
                     }
                 }
                 Cell::Gru => {
-                    product(
-                        &mut pushed,
-                        (lanes, wide, hidden),
-                        before,
-                        false,
-                        weights,
-                        true,
-                        false,
-                    );
+                    pushed.fill(0.0);
+                    weights.add_product(&mut pushed, before);
                     let inner = &mut trace.inner[here];
                     for lane in 0..lanes {
                         let at = lane * hidden..(lane + 1) * hidden;
@@ -221,6 +204,7 @@ impl CustomOp3 for Sequence {
             candle_core::Storage::Cpu(storage) => values(storage, layout)?,
             _ => return Err(Error::Msg("a sequence runs on the processor".into())),
         };
+        let packed = Packed::new(weights_values, (wide, hidden));
         let gradient = gradient.contiguous()?;
         let (gradient_storage, gradient_layout) = gradient.storage_and_layout();
         let gradient_values = match &*gradient_storage {
@@ -247,15 +231,8 @@ impl CustomOp3 for Sequence {
                     for ((target, &gate), &carried) in target.iter_mut().zip(gates).zip(&carried) {
                         *target = carried * (1.0 - gate * gate);
                     }
-                    product(
-                        &mut carried,
-                        (lanes, hidden, wide),
-                        target,
-                        false,
-                        weights_values,
-                        false,
-                        false,
-                    );
+                    carried.fill(0.0);
+                    packed.add_product(&mut carried, target);
                 }
                 Cell::Lstm => {
                     for lane in 0..lanes {
@@ -270,15 +247,8 @@ impl CustomOp3 for Sequence {
                             &mut carried_inner[at],
                         );
                     }
-                    product(
-                        &mut carried,
-                        (lanes, hidden, wide),
-                        target,
-                        false,
-                        weights_values,
-                        false,
-                        false,
-                    );
+                    carried.fill(0.0);
+                    packed.add_product(&mut carried, target);
                 }
                 Cell::Gru => {
                     let pushed = &mut to_pushed[wide_here];
@@ -295,15 +265,7 @@ impl CustomOp3 for Sequence {
                             &mut carried[at],
                         );
                     }
-                    product(
-                        &mut carried,
-                        (lanes, hidden, wide),
-                        pushed,
-                        false,
-                        weights_values,
-                        false,
-                        true,
-                    );
+                    packed.add_product(&mut carried, pushed);
                 }
             }
             let keep = &self.keep[step * lanes..(step + 1) * lanes];
@@ -320,15 +282,7 @@ impl CustomOp3 for Sequence {
         }
         let felt = if self.cell == Cell::Gru { &to_pushed } else { &to_gates };
         let mut to_weights = vec![0.0f32; wide * hidden];
-        product(
-            &mut to_weights,
-            (wide, hidden, steps * lanes),
-            felt,
-            true,
-            &trace.before,
-            false,
-            false,
-        );
+        product(&mut to_weights, (wide, hidden, steps * lanes), felt, &trace.before);
         let device = projected.device();
         Ok((
             Some(Tensor::from_vec(to_gates, (steps, lanes, wide), device)?),

@@ -138,7 +138,7 @@ impl Step {
             gates.copy_from_slice(&with.bias);
             match &with.input {
                 None => {
-                    for &row in facts {
+                    for &row in &facts[..weights.config.facts] {
                         let row = usize::from(row);
                         let width = weights.facts.width;
                         let values = &weights.facts.values[row * width..(row + 1) * width];
@@ -195,6 +195,7 @@ mod tests {
     use super::*;
     use crate::tunes::context::{Context, FACTS};
     use crate::tunes::network::{Config, Network};
+    use crate::tunes::plans::Plans;
 
     const TUNE: &str = "R:jig\nM:6/8\nL:1/8\nK:G\nD|GAB ABc|\"D\"d>BG (3GAG D|GAB A^Bc|dBG G2:|]";
 
@@ -210,7 +211,7 @@ mod tests {
                 (name, values)
             })
             .collect();
-        Weights::pack(config, &weights, Vec::new(), HashMap::new()).unwrap()
+        Weights::pack(config, &weights, Vec::new(), Plans::default(), HashMap::new()).unwrap()
     }
 
     fn greatest_difference(weights: &Weights) -> f32 {
@@ -248,7 +249,8 @@ mod tests {
     fn every_cell_steps_as_the_network_does() {
         for cell in [Cell::Rnn, Cell::Gru, Cell::Lstm] {
             for layers in [1, 2] {
-                let apart = greatest_difference(&made(Config { cell, layers, hidden: 40 }));
+                let apart =
+                    greatest_difference(&made(Config { cell, layers, hidden: 40, facts: FACTS }));
                 assert!(apart < 1e-4, "{cell:?} with {layers} layers: {apart}");
             }
         }

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize};
 
+use super::context::FACTS;
 use super::network::Config;
+use super::plans::Plans;
 
 /// A file that is no tune network.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -71,7 +73,7 @@ pub struct LayerWeights {
 pub struct Weights {
     /// The network's shape.
     pub config: Config,
-    /// `[FACT_ROWS, gates * hidden]`
+    /// `[fact rows, gates * hidden]`
     pub facts: Matrix,
     /// From the first on.
     pub layers: Vec<LayerWeights>,
@@ -81,14 +83,14 @@ pub struct Weights {
     pub head_bias: Vec<f32>,
     /// Sorted hashes of every four-bar stretch of the training tunes (see [`super::copies`]).
     pub stretches: Vec<u32>,
+    /// What the training tunes come to, for new ones to do likewise.
+    pub plans: Plans,
     /// What the file says about itself: validation figures, seed.
     pub notes: HashMap<String, String>,
 }
 
-/// The note that says how many of the context's facts the network was told in training; all, where it is missing.
-pub const FACTS_TOLD: &str = "facts told";
-
 const STRETCHES: &str = "stretches";
+const PLANS: &str = "plans";
 
 impl Weights {
     /// Rounds a trained network's weights, given by the names of [`Config::weights`].
@@ -96,9 +98,10 @@ impl Weights {
         config: Config,
         weights: &HashMap<String, Vec<f32>>,
         stretches: Vec<u32>,
+        plans: Plans,
         notes: HashMap<String, String>,
     ) -> Result<Self, WeightsError> {
-        Self::collect(config, stretches, notes, |name, shape| {
+        Self::collect(config, stretches, plans, notes, |name, shape| {
             let values = weights.get(name).ok_or_else(|| WeightsError(format!("no {name}")))?;
             if values.len() != shape.iter().product::<usize>() {
                 return Err(WeightsError(format!("{name} has another shape")));
@@ -113,6 +116,7 @@ impl Weights {
     fn collect(
         config: Config,
         stretches: Vec<u32>,
+        plans: Plans,
         notes: HashMap<String, String>,
         mut find: impl FnMut(&str, &[usize]) -> Result<Found, WeightsError>,
     ) -> Result<Self, WeightsError> {
@@ -145,6 +149,7 @@ impl Weights {
             head: matrix("head.weight")?,
             head_bias: vector("head.bias")?,
             stretches,
+            plans,
             notes,
         })
     }
@@ -156,7 +161,10 @@ impl Weights {
         let config = notes.get("config").ok_or_else(|| WeightsError("no shape in it".into()))?;
         let config: Config =
             serde_json::from_str(config).map_err(|error| WeightsError(error.to_string()))?;
-        if !(1..=8).contains(&config.layers) || !(1..=4096).contains(&config.hidden) {
+        if !(1..=8).contains(&config.layers)
+            || !(1..=4096).contains(&config.hidden)
+            || !(1..=FACTS).contains(&config.facts)
+        {
             return Err(WeightsError("an impossible shape".into()));
         }
         let file = SafeTensors::deserialize(bytes)?;
@@ -181,7 +189,9 @@ impl Weights {
             .chunks_exact(4)
             .map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
             .collect();
-        Self::collect(config, stretches, notes, |name, shape| {
+        let plans = Plans::from_bytes(file.tensor(PLANS)?.data())
+            .ok_or_else(|| WeightsError("no sound plans in it".into()))?;
+        Self::collect(config, stretches, plans, notes, |name, shape| {
             let tensor = file.tensor(name)?;
             if tensor.shape() != shape {
                 return Err(WeightsError(format!("{name} has another shape")));
@@ -259,6 +269,8 @@ impl Weights {
         let stretches: Vec<u8> =
             self.stretches.iter().flat_map(|hash| hash.to_le_bytes()).collect();
         tensors.push((STRETCHES.to_owned(), Dtype::U32, vec![self.stretches.len()], stretches));
+        let plans = (PLANS.to_owned(), Dtype::U8, vec![self.plans.len(), 4], self.plans.bytes());
+        tensors.push(plans);
         let views = tensors
             .iter()
             .map(|(name, dtype, shape, data)| {
@@ -303,6 +315,26 @@ mod tests {
         let read = Weights::from_safetensors(&bytes).unwrap();
         assert_eq!(read.floats(), composer.weights().floats());
         assert_eq!(read.stretches, composer.weights().stretches);
+        assert_eq!(read.plans, composer.weights().plans);
+    }
+
+    #[test]
+    fn a_network_that_was_told_other_facts_is_refused_in_one_line() {
+        let bytes = Composer::embedded().unwrap().weights().to_safetensors().unwrap();
+        let told = format!(r#",\"facts\":{FACTS}"#).into_bytes();
+        let at = bytes.windows(told.len()).position(|part| part == told).unwrap();
+        let with = |text: &str| {
+            let mut bytes = bytes.clone();
+            bytes[at..at + told.len()].copy_from_slice(text.as_bytes());
+            Composer::from_safetensors(&bytes).unwrap_err().to_string()
+        };
+        let blank = " ".repeat(told.len());
+        let fewer = format!(r#",\"facts\":{}"#, FACTS - 2);
+        let more = format!(r#",\"facts\":{}"#, FACTS + 1);
+        for text in [&blank, &fewer, &more] {
+            let error = with(text);
+            assert!(error.contains("another version") && !error.contains('\n'), "{error}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use candle_nn::rnn::{GRU, GRUConfig, LSTM, LSTMConfig, RNN};
 use earworm::abc::{self, ElementKind, Key};
-use earworm::tunes::context::{Context, FACT_ROWS, FACTS};
+use earworm::tunes::context::{Context, fact_rows};
 use earworm::tunes::grammar;
 use earworm::tunes::network::{Cell, Config};
 use earworm::tunes::plain::PlainTune;
@@ -22,7 +22,7 @@ use crate::ngram::{Ngram, ORDERS};
 use crate::train_tunes::{Bits, load, measure, read_network};
 use crate::tunes_corpus::Corpus;
 
-/// A vanilla RNN with as many parameters, trained alike, to compare with.
+/// A vanilla RNN to compare with.
 const RNN: &[u8] = include_bytes!("../../models/tunes-rnn.safetensors");
 
 /// What the task is told on the command line.
@@ -284,7 +284,8 @@ fn honoured(request: &Request, tune: &abc::Tune) -> bool {
 /// Microseconds a character: this project's step, and candle-nn's own cell with the same weights and inputs.
 fn speed(composer: &Composer) -> anyhow::Result<(f64, Option<f64>)> {
     let weights = composer.weights();
-    let Config { cell, hidden, layers } = weights.config;
+    let Config { cell, hidden, layers, facts } = weights.config;
+    let rows = fact_rows(facts);
     let text = "R:reel\nM:4/4\nL:1/8\nK:D\nA2|d2fd Adfd|c2ec AcBA|d2fd Adfd|cABG A2";
     let mut contexts = Vec::new();
     let mut context = Context::new();
@@ -317,7 +318,7 @@ fn speed(composer: &Composer) -> anyhow::Result<(f64, Option<f64>)> {
         Ok::<_, anyhow::Error>(Tensor::from_slice(values, shape, &device)?)
     };
     let tensors = std::collections::HashMap::from([
-        ("weight_ih_l0".to_owned(), get("facts.weight", &[FACT_ROWS, wide])?.t()?.contiguous()?),
+        ("weight_ih_l0".to_owned(), get("facts.weight", &[rows, wide])?.t()?.contiguous()?),
         ("weight_hh_l0".to_owned(), get("rnn.weight_hh_l0", &[wide, hidden])?),
         ("bias_ih_l0".to_owned(), get("rnn.bias_ih_l0", &[wide])?),
         ("bias_hh_l0".to_owned(), Tensor::zeros(wide, DType::F32, &device)?),
@@ -327,9 +328,9 @@ fn speed(composer: &Composer) -> anyhow::Result<(f64, Option<f64>)> {
     let inputs = contexts
         .iter()
         .map(|facts| {
-            let mut input = vec![0.0f32; FACT_ROWS];
+            let mut input = vec![0.0f32; rows];
             facts.iter().for_each(|&row| input[usize::from(row)] = 1.0);
-            Tensor::from_vec(input, (1, FACT_ROWS), &device)
+            Tensor::from_vec(input, (1, rows), &device)
         })
         .collect::<Result<Vec<_>, _>>()?;
     let mut times = Vec::new();
@@ -345,14 +346,14 @@ fn speed(composer: &Composer) -> anyhow::Result<(f64, Option<f64>)> {
             Ok(())
         };
     if cell == Cell::Gru {
-        let gru = GRU::new(FACT_ROWS, hidden, GRUConfig::default(), vb)?;
+        let gru = GRU::new(rows, hidden, GRUConfig::default(), vb)?;
         let mut state = gru.zero_state(1)?;
         run(&mut |input| {
             state = gru.step(input, &state)?;
             Ok(state.h.clone())
         })?;
     } else {
-        let lstm = LSTM::new(FACT_ROWS, hidden, LSTMConfig::default(), vb)?;
+        let lstm = LSTM::new(rows, hidden, LSTMConfig::default(), vb)?;
         let mut state = lstm.zero_state(1)?;
         run(&mut |input| {
             state = lstm.step(input, &state)?;
@@ -376,8 +377,16 @@ fn copied(composer: &Composer, texts: &[String]) -> (f64, f64) {
     (tunes as f64 / texts.len().max(1) as f64, found as f64 / all.max(1) as f64)
 }
 
+/// This process's memory in use, file pages that it has touched included; none where the system does not say.
+fn resident_kilobytes() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse().ok()
+}
+
 /// Runs the task.
 pub fn run(options: Options) -> anyhow::Result<()> {
+    let before = resident_kilobytes();
     let started = Instant::now();
     let composer = match &options.model {
         None => Composer::embedded()?,
@@ -388,6 +397,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         }
     };
     let loading = started.elapsed().as_secs_f64() * 1e3;
+    let memory = resident_kilobytes().zip(before).map(|(after, before)| after - before);
     let corpus = Corpus::read(&options.corpus)?;
     let described = corpus.describe();
     let texts_of = |tunes: &[PlainTune]| tunes.iter().map(PlainTune::text).collect::<Vec<_>>();
@@ -405,9 +415,9 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     }
 
     let weights = composer.weights();
-    let bits = measure(&load(&weights.config, &weights.floats())?, FACTS, &given)?;
+    let bits = measure(&load(&weights.config, &weights.floats())?, &given)?;
     let (ngram, order) = ngram_bits(&given, others.as_deref());
-    let mut rivals = vec![("vanilla RNN of equal size".to_owned(), RNN.to_vec())];
+    let mut rivals = vec![("vanilla RNN".to_owned(), RNN.to_vec())];
     for path in &options.against {
         let bytes =
             std::fs::read(path).with_context(|| format!("can't read {}", path.display()))?;
@@ -415,14 +425,14 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     }
     let mut baselines = Vec::new();
     for (name, bytes) in &rivals {
-        let (network, told) = read_network(bytes).with_context(|| name.clone())?;
-        let bits = measure(&network, told, &given)?;
+        let network = read_network(bytes).with_context(|| name.clone())?;
+        let bits = measure(&network, &given)?;
         baselines.push(json!({
             "name": name,
             "cell": network.config().cell,
             "hidden": network.config().hidden,
             "parameters": network.config().parameters(),
-            "facts": told,
+            "facts": network.config().facts,
             "bits_per_character": bits.per_character(),
             "bits_per_character_with_header": bits.per_character_with_header(),
         }));
@@ -534,6 +544,8 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         "microseconds_per_character": ours,
         "microseconds_per_character_candle": candles,
         "milliseconds_to_load": loading,
+        "kilobytes_in_memory": memory,
+        "kilobytes_of_weights": weights.config.parameters() as f64 / 1024.0,
     });
     if options.json {
         println!("{report}");

@@ -7,12 +7,13 @@ use std::time::Instant;
 use anyhow::{Context as _, ensure};
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::VarBuilder;
-use earworm::tunes::context::{Context, FACTS, Form};
+use earworm::tunes::context::{Context, FACTS, Form, Plan};
 use earworm::tunes::copies;
 use earworm::tunes::grammar;
 use earworm::tunes::network::{Cell, Config, Network};
 use earworm::tunes::plain::{Mode, PlainKey, PlainTune};
-use earworm::tunes::weights::{FACTS_TOLD, Weights};
+use earworm::tunes::plans::Plans;
+use earworm::tunes::weights::Weights;
 use indicatif::{ProgressBar, ProgressStyle};
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, SliceRandom};
@@ -35,7 +36,7 @@ pub struct Options {
     #[arg(long, default_value_t = 1)]
     layers: usize,
     /// Width of each layer
-    #[arg(long, default_value_t = 448)]
+    #[arg(long, default_value_t = 512)]
     hidden: usize,
     /// Updates of the weights
     #[arg(long, default_value_t = 3000)]
@@ -53,7 +54,7 @@ pub struct Options {
     #[arg(long, default_value_t = 2e-3)]
     rate: f64,
     /// Share of each layer's outputs dropped in training
-    #[arg(long, default_value_t = 0.45)]
+    #[arg(long, default_value_t = 0.5)]
     dropout: f64,
     /// Updates between validations
     #[arg(long, default_value_t = 250)]
@@ -61,9 +62,9 @@ pub struct Options {
     /// Stop when so many validations in a row found no better network
     #[arg(long, default_value_t = 12)]
     patience: usize,
-    /// Train on tunes in their own keys only
+    /// Train on the tunes as they are, each once an epoch: in their own keys, whole, with all that stands in them
     #[arg(long)]
-    no_transposition: bool,
+    no_augmentation: bool,
     /// Tell the network nothing but the character before, as a plain char-RNN
     #[arg(long)]
     characters_only: bool,
@@ -114,9 +115,10 @@ pub struct Sample {
     pub in_body: bool,
 }
 
-/// A tune's characters as samples, the network told the tune's form if there is one.
-pub fn samples(text: &str, form: Option<Form>) -> Vec<Sample> {
-    let mut context = form.map_or_else(Context::new, Context::of_form);
+/// A tune's characters as samples, the network told the tune's form and plan if there are such.
+pub fn samples(text: &str, planned: Option<(Form, Plan)>) -> Vec<Sample> {
+    let mut context =
+        planned.map_or_else(Context::new, |(form, plan)| Context::planned(form, plan));
     text.bytes()
         .enumerate()
         .filter_map(|(index, character)| {
@@ -146,23 +148,18 @@ const RARE: f64 = 2.0;
 /// Share of tunes with several sections of which only a few are read, as a shorter tune.
 const EXCERPTS: f64 = 0.2;
 
-/// The endless stream of training texts: every epoch all tunes in a new order, those of rare dances several
-/// times, each in a drawn key, tunes with chord symbols half the time without, and now and then only some
-/// of the sections. The seed and the count of windows taken fix everything in it.
+/// The endless stream of training texts: every epoch all tunes in a new order. Augmented, those of rare dances come
+/// several times, each in a drawn key, tunes with chord symbols half the time without, and now and then only
+/// some of the sections. The seed and the count of windows taken fix everything in it.
 struct Stream<'a> {
     tunes: &'a [PlainTune],
     /// How often each tune stands in an epoch.
     shares: Vec<f64>,
-    transposing: bool,
+    augmenting: bool,
     random: StdRng,
     order: Vec<usize>,
     lanes: Vec<std::collections::VecDeque<Sample>>,
     epochs: usize,
-}
-
-/// How many of the context's facts a network is told: all, or the first, which is the character before.
-pub fn facts_told(characters_only: bool) -> usize {
-    if characters_only { 1 } else { FACTS }
 }
 
 struct Window {
@@ -172,17 +169,20 @@ struct Window {
 }
 
 impl<'a> Stream<'a> {
-    fn new(tunes: &'a [PlainTune], lanes: usize, transposing: bool, seed: u64) -> Self {
+    fn new(tunes: &'a [PlainTune], lanes: usize, augmenting: bool, seed: u64) -> Self {
         let mut counts: HashMap<&str, f64> = HashMap::new();
         for tune in tunes {
             *counts.entry(&tune.rhythm).or_default() += 1.0;
         }
         let most = counts.values().copied().fold(1.0, f64::max);
-        let share = |tune: &PlainTune| (most / counts[tune.rhythm.as_str()]).sqrt().min(RARE);
+        let share = |tune: &PlainTune| match augmenting {
+            true => (most / counts[tune.rhythm.as_str()]).sqrt().min(RARE),
+            false => 1.0,
+        };
         Self {
             tunes,
             shares: tunes.iter().map(share).collect(),
-            transposing,
+            augmenting,
             random: StdRng::seed_from_u64(seed),
             order: Vec::new(),
             lanes: vec![Default::default(); lanes],
@@ -202,6 +202,9 @@ impl<'a> Stream<'a> {
             self.epochs += 1;
         }
         let tune = &self.tunes[self.order.pop().unwrap_or(0)];
+        if !self.augmenting {
+            return (tune.clone(), false);
+        }
         let tune = if tune.has_chords() && self.random.random_bool(0.5) {
             tune.without_chords()
         } else {
@@ -210,7 +213,7 @@ impl<'a> Stream<'a> {
         let excerpt = self.excerpt(&tune);
         let is_excerpt = excerpt.is_some();
         let tune = excerpt.unwrap_or(tune);
-        if !self.transposing || self.random.random_bool(0.3) {
+        if self.random.random_bool(0.3) {
             return (tune, is_excerpt);
         }
         let keys: Vec<PlainKey> = common_keys(tune.key.mode).collect();
@@ -237,10 +240,10 @@ impl<'a> Stream<'a> {
                 let (tune, is_excerpt) = self.next_tune();
                 let text = tune.text();
                 // Half of the tunes that could have been composed are learnt as such, and all excerpts: with
-                // what is asked for.
+                // what is asked for, and to the plan that they turned out to have.
                 let asked = self.random.random_bool(0.5) || is_excerpt;
                 let form = if asked { grammar::form_of(&text) } else { None };
-                self.lanes[lane].extend(samples(&text, form));
+                self.lanes[lane].extend(samples(&text, form.zip(Plan::of(&text))));
             }
         }
         let mut window = Window {
@@ -285,10 +288,11 @@ impl Bits {
     }
 }
 
-/// Measures how many bits each text costs a network that is told so many facts.
-pub fn measure(network: &Network, told: usize, texts: &[String]) -> anyhow::Result<Bits> {
+/// Measures how many bits each text costs a network.
+pub fn measure(network: &Network, texts: &[String]) -> anyhow::Result<Bits> {
     let lanes = 64;
     let steps = 64;
+    let told = network.config().facts;
     let mut order: Vec<Vec<Sample>> = texts.iter().map(|text| samples(text, None)).collect();
     // Lanes fill evenly when the longest go first.
     order.sort_by_key(|samples| std::cmp::Reverse(samples.len()));
@@ -436,13 +440,11 @@ fn initial(config: &Config, seed: u64) -> anyhow::Result<Vec<(String, Var)>> {
 fn save_network(
     path: &Path,
     config: &Config,
-    told: usize,
     weights: &[(String, Tensor)],
     figure: f64,
 ) -> anyhow::Result<()> {
     let metadata = HashMap::from([
         ("config".to_owned(), serde_json::to_string(config)?),
-        (FACTS_TOLD.to_owned(), told.to_string()),
         (FIGURE.to_owned(), format!("{figure:.4}")),
     ]);
     write_whole(path, &safetensors::serialize(weights.iter().cloned(), Some(metadata))?)
@@ -450,16 +452,12 @@ fn save_network(
 
 const FIGURE: &str = "validation bits per character";
 
-/// A network from a file of either kind that training leaves, and how many facts it is told.
-pub fn read_network(bytes: &[u8]) -> anyhow::Result<(Network, usize)> {
+/// A network from a file of either kind that training leaves.
+pub fn read_network(bytes: &[u8]) -> anyhow::Result<Network> {
     let (_, metadata) = safetensors::SafeTensors::read_metadata(bytes)?;
     let metadata = metadata.metadata().clone().unwrap_or_default();
-    let told = match metadata.get(FACTS_TOLD) {
-        Some(told) => told.parse()?,
-        None => FACTS,
-    };
     if let Ok(weights) = Weights::from_safetensors(bytes) {
-        return Ok((load(&weights.config, &weights.floats())?, told));
+        return load(&weights.config, &weights.floats());
     }
     let config = metadata.get("config").context("a network without a shape")?;
     let floats = candle_core::safetensors::load_buffer(bytes, &Device::Cpu)?
@@ -468,7 +466,7 @@ pub fn read_network(bytes: &[u8]) -> anyhow::Result<(Network, usize)> {
             Ok((name, tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?))
         })
         .collect::<anyhow::Result<_>>()?;
-    Ok((load(&serde_json::from_str(config)?, &floats)?, told))
+    load(&serde_json::from_str(config)?, &floats)
 }
 
 /// Rounds the best network to 8 bits, measures what that costs, and writes it with the index of known stretches.
@@ -492,13 +490,12 @@ fn pack(
         .collect::<anyhow::Result<HashMap<_, _>>>()?;
     let texts: Vec<String> = train.iter().map(PlainTune::text).collect();
     let stretches = copies::index(texts.iter().map(String::as_str));
-    let told = metadata.get(FACTS_TOLD).map_or(Ok(FACTS), |told| told.parse())?;
-    let before = measure(&load(&config, &weights)?, told, valid)?.per_character();
-    let mut packed = Weights::pack(config, &weights, stretches, HashMap::new())?;
-    let after = measure(&load(&config, &packed.floats())?, told, valid)?.per_character();
+    let plans = Plans::of(texts.iter().map(String::as_str));
+    let before = measure(&load(&config, &weights)?, valid)?.per_character();
+    let mut packed = Weights::pack(config, &weights, stretches, plans, HashMap::new())?;
+    let after = measure(&load(&config, &packed.floats())?, valid)?.per_character();
     packed.notes = HashMap::from([
         (FIGURE.to_owned(), format!("{after:.4}")),
-        (FACTS_TOLD.to_owned(), told.to_string()),
         ("seed".to_owned(), seed.to_string()),
         ("training tunes".to_owned(), train.len().to_string()),
     ]);
@@ -547,14 +544,17 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     println!("{} tunes to train on, {} to validate with", train.len(), valid.len());
     ensure!(!valid.is_empty(), "too few tunes to keep some for validation");
 
-    let told = facts_told(options.characters_only);
     let checkpoint = options.work.join("checkpoint.safetensors");
     let best = options.work.join("best.safetensors");
     if options.pack {
         return pack(&best, &options.out, &train, &valid_texts, options.seed);
     }
-    let mut config =
-        Config { cell: options.cell.into(), layers: options.layers, hidden: options.hidden };
+    let mut config = Config {
+        cell: options.cell.into(),
+        layers: options.layers,
+        hidden: options.hidden,
+        facts: if options.characters_only { 1 } else { FACTS },
+    };
     let mut progress = Progress {
         config,
         seed: options.seed,
@@ -621,9 +621,9 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         config.parameters()
     );
 
-    let mut stream = Stream::new(&train, options.lanes, !options.no_transposition, progress.seed);
+    let mut stream = Stream::new(&train, options.lanes, !options.no_augmentation, progress.seed);
     for _ in 0..progress.updates {
-        stream.window(options.steps, told);
+        stream.window(options.steps, config.facts);
     }
     let bar = ProgressBar::new(options.updates as u64).with_style(ProgressStyle::with_template(
         "{bar:30} {pos}/{len} updates, {elapsed} gone, {eta} left  {msg}",
@@ -640,7 +640,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         let done = options.minutes.map_or(done, |minutes| done.max(seconds / (60.0 * minutes)));
         let warm = (progress.updates + 1) as f64 / 100.0;
         let rate = options.rate * warm.min(1.0) * ((1.0 - done) / 0.35).clamp(0.01, 1.0);
-        let window = stream.window(options.steps, told);
+        let window = stream.window(options.steps, config.facts);
         let places = window.targets.len();
         let targets = Tensor::from_vec(window.targets, places, &Device::Cpu)?;
         // Drawn anew for each update, so that a resumed run draws the same.
@@ -676,7 +676,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         }
         finished = done >= 1.0 || progress.updates >= options.updates;
         if finished || progress.updates.is_multiple_of(options.validate) {
-            let bits = measure(&network, told, &valid_texts)?;
+            let bits = measure(&network, &valid_texts)?;
             let found = bits.per_character();
             progress.seconds = seconds_before + started.elapsed().as_secs_f64();
             progress.curve.push((progress.updates, loss_sum / loss_count.max(1) as f64, found));
@@ -690,7 +690,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
             if found < progress.best {
                 (progress.best, progress.best_update, progress.since_best) =
                     (found, progress.updates, 0);
-                save_network(&best, &config, told, &current, found)?;
+                save_network(&best, &config, &current, found)?;
             }
             let line = format!(
                 "update {:>6}  epoch {:>3}  {:>5.1} min  rate {:.1e}  training {:.4}  validation {:.4} ({:.4} with fields){}",
