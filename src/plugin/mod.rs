@@ -10,6 +10,7 @@ pub mod files;
 pub mod handover;
 pub mod meter;
 pub mod parts;
+pub mod subnormal;
 pub mod theme;
 pub mod tunes;
 pub mod watch;

@@ -21,6 +21,7 @@ use self::params::{PlayMode, TunesParams};
 use self::shared::{NOWHERE, SavedTune, TunesShared};
 use self::writer::{Played, Writer, tag};
 use super::crew::{Crew, Seat};
+use super::subnormal::without_subnormal;
 use crate::abc::performance::PERCUSSION;
 use crate::playback::{Clock, Event, POLYPHONY, Player, Settings};
 use crate::tunes::Composer;
@@ -108,16 +109,18 @@ impl<C: ProcessContext<Tunes>> Stage<'_, C> {
             return;
         }
         self.voice.render_block(left, right);
+        // A level near nothing makes samples subnormal that were not: pluginval lets no such sample out.
         if self.level.is_smoothing() {
             for (left, right) in left.iter_mut().zip(right) {
                 let level = self.level.next();
-                *left *= level;
-                *right *= level;
+                *left = without_subnormal(*left * level);
+                *right = without_subnormal(*right * level);
             }
         } else {
             let level = self.level.next();
-            left.iter_mut().for_each(|sample| *sample *= level);
-            right.iter_mut().for_each(|sample| *sample *= level);
+            for sample in left.iter_mut().chain(right) {
+                *sample = without_subnormal(*sample * level);
+            }
         }
     }
 
