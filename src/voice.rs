@@ -815,7 +815,7 @@ mod tests {
     fn taking_over_a_sounding_string_makes_no_click() {
         let mut voice = Voice::new(48_000.0);
         for key in 30..30 + POLYPHONY as u8 {
-            voice.note_on(key, 0.3);
+            voice.note_on(key, 0.2);
             render(&mut voice, 0.02);
         }
         let full = render(&mut voice, 0.1);

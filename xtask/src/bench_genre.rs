@@ -60,22 +60,15 @@ pub fn run(python: &str) -> anyhow::Result<()> {
     let columns = columns();
     let mut ear = Ear::new(network.clone(), 44_100.0);
     columns.iter().for_each(|column| ear.push_mel(*column));
-    let heard: Vec<_> = columns.iter().rev().step_by(STRIDE).rev().collect();
-    let frames = heard.len();
-    let mut mel = vec![0.0; BANDS * frames];
-    for (frame, column) in heard.iter().enumerate() {
-        for (band, value) in column.iter().enumerate() {
-            mel[band * frames + frame] = *value;
-        }
-    }
+    // Every `stride`-th column up to the newest, [bands, columns].
+    let gathered = |stride: usize| -> Vec<f32> {
+        let heard: Vec<_> = columns.iter().rev().step_by(stride).rev().collect();
+        (0..BANDS).flat_map(|band| heard.iter().map(move |column| column[band])).collect()
+    };
+    let (mel, every) = (gathered(STRIDE), gathered(1));
+    let frames = mel.len() / BANDS;
     let values = window::input(&mel, frames);
     let input = Tensor::from_slice(&values, (1, 2, BANDS, frames), &Device::Cpu)?;
-    let mut every = vec![0.0; BANDS * columns.len()];
-    for (place, column) in columns.iter().enumerate() {
-        for (band, value) in column.iter().enumerate() {
-            every[band * columns.len() + place] = *value;
-        }
-    }
     let features = || texture::features(&every, columns.len(), Spacing::Every);
     let texture_values = network.texture_input(&features());
     let texture = Tensor::from_slice(&texture_values, (1, FEATURES), &Device::Cpu)?;

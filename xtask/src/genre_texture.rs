@@ -5,7 +5,8 @@
 
 use std::collections::HashMap;
 
-use candle_core::{D, Device, Tensor};
+use candle_core::{DType, Device, Tensor, Var};
+use candle_nn::{AdamW, Optimizer, ParamsAdamW};
 use earworm::genre::texture::{FEATURES, Spacing, features, standardised};
 use earworm::genre::{GENRES, STRIDE};
 use earworm::spectrum::BANDS;
@@ -15,6 +16,7 @@ use rayon::prelude::*;
 
 use crate::genre_clips::{Clip, Source};
 use crate::genre_windows::{Augmentation, colour, hidden};
+use crate::train_genre::cross_entropy;
 
 /// Lengths of the windows drawn of each clip, frames of 232 ms; one of the first only where columns are sparse, of which
 /// there are many clips.
@@ -142,30 +144,29 @@ fn descend(
         let kinds = alike.keys().filter(|(source, _)| *source == sample.source as u8).count();
         weights.push(share / (alike[&(sample.source as u8, sample.genre)] * kinds as f32));
     }
-    let whole: f32 = weights.iter().sum();
     let inputs = Tensor::from_vec(inputs, (count, FEATURES), &device)?;
     let targets = Tensor::from_vec(targets, (count, genres), &device)?;
     let open = Tensor::from_vec(open, (count, genres), &device)?;
-    let weights = (Tensor::from_vec(weights, (count, 1), &device)? / f64::from(whole))?;
-    let mut model = Tensor::zeros((genres, FEATURES), candle_core::DType::F32, &device)?;
-    let (mut first, mut second) = (model.zeros_like()?, model.zeros_like()?);
+    let weights = Tensor::from_vec(weights, count, &device)?;
+    let model = Var::zeros((genres, FEATURES), DType::F32, &device)?;
+    // Adam (D. Kingma, J. Ba 2015): the pull is part of the loss, as the weights are to stand still where both balance.
+    let parameters = ParamsAdamW { beta2: 0.99, weight_decay: 0.0, ..ParamsAdamW::default() };
+    let mut optimizer = AdamW::new(vec![model.clone()], parameters)?;
     for step in 1..=STEPS {
-        let logits = (inputs.matmul(&model.t()?)? + &open)?;
-        let apart = (candle_nn::ops::softmax(&logits, D::Minus1)? - &targets)?;
-        let gradient = (apart.broadcast_mul(&weights)?.t()?.matmul(&inputs)? + (&model * decay)?)?;
-        // Adam (D. Kingma, J. Ba 2015), the rate falling to nothing along a cosine.
-        first = ((first * 0.9)? + (&gradient * 0.1)?)?;
-        second = ((second * 0.99)? + (gradient.sqr()? * 0.01)?)?;
-        let (one, two) = (1.0 - 0.9_f64.powi(step as i32), 1.0 - 0.99_f64.powi(step as i32));
+        // The rate falls to nothing along a cosine.
         let fall = 0.5 + 0.5 * (step as f64 / STEPS as f64 * std::f64::consts::PI).cos();
-        let by = ((&first / one)? / ((&second / two)?.sqrt()? + 1e-8)?)?;
-        model = (model - (by * (RATE * fall))?)?;
+        optimizer.set_learning_rate(RATE * fall);
+        let logits = (inputs.matmul(&model.t()?)? + &open)?;
+        let pull = (model.sqr()?.sum_all()? * (decay / 2.0))?;
+        optimizer.backward_step(&(cross_entropy(&logits, &targets, &weights)? + pull)?)?;
     }
     Ok(model.flatten_all()?.to_vec1()?)
 }
 
 #[cfg(test)]
 mod tests {
+    use earworm::spectrum::COLUMN_SECONDS;
+
     use super::*;
 
     /// A clip of noise whose bands beat `hertz` times a second, or where `sparse` don't, but are as much noisier.
@@ -175,7 +176,8 @@ mod tests {
         let columns = (0..300)
             .map(|column| {
                 std::array::from_fn(|_| {
-                    let beat = (std::f64::consts::TAU * hertz * column as f64 * 0.0775).sin();
+                    let beat =
+                        (std::f64::consts::TAU * hertz * column as f64 * COLUMN_SECONDS).sin();
                     let level = if sparse { 120.0 } else { 120.0 + beat * 40.0 };
                     (level + random.random_range(-noise..noise)) as u8
                 })

@@ -71,9 +71,7 @@ impl Optimizer {
                 average: values.clone(),
                 mean: zeros.clone(),
                 square: zeros,
-                statistic: name.contains("running_")
-                    || ["temperature", "texture.mean", "texture.deviation"]
-                        .contains(&name.as_str()),
+                statistic: name.contains("running_") || name == "temperature" || fitted,
                 decayed: dims.len() > 1,
                 values,
                 variable,

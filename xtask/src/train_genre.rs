@@ -107,13 +107,14 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let device = Device::Cpu;
     let variables = VarMap::new();
     let paths = VarBuilder::from_varmap(&variables, DType::F32, &device);
-    // Made once for its variables; what it is given of the texture must be there when it is made again.
-    Network::new(config, paths.clone())?;
-    let texture = genre_texture::fit(&train, &options.leave_out, options.seed)?;
-    set_variable(&variables, "texture.mean", texture.mean)?;
-    set_variable(&variables, "texture.deviation", texture.deviation)?;
-    set_variable(&variables, "texture.weight", texture.weight)?;
     let network = Network::new(config, paths.clone())?;
+    // A checkpoint has it.
+    if !options.resume {
+        let texture = genre_texture::fit(&train, &options.leave_out, options.seed)?;
+        set_variable(&variables, "texture.mean", texture.mean)?;
+        set_variable(&variables, "texture.deviation", texture.deviation)?;
+        set_variable(&variables, "texture.weight", texture.weight)?;
+    }
     let features = 3 * config.hidden;
     paths.get_with_hints(
         (FMA_GENRES.len(), features),
@@ -295,7 +296,11 @@ fn set_variable(variables: &VarMap, name: &str, values: Vec<f32>) -> anyhow::Res
 }
 
 /// Mean over the weighted windows of -Σ target × log softmax.
-fn cross_entropy(logits: &Tensor, targets: &Tensor, weights: &Tensor) -> anyhow::Result<Tensor> {
+pub fn cross_entropy(
+    logits: &Tensor,
+    targets: &Tensor,
+    weights: &Tensor,
+) -> anyhow::Result<Tensor> {
     let each =
         (candle_nn::ops::log_softmax(logits, D::Minus1)? * targets)?.sum(D::Minus1)?.neg()?;
     let total = f64::from(weights.sum_all()?.to_scalar::<f32>()?).max(1.0);
