@@ -322,6 +322,34 @@ fn without_a_transport_the_tune_plays_and_the_voice_is_heard_at_once() {
 }
 
 #[test]
+fn no_subnormal_sample_leaves_the_voice_however_its_level_moves() {
+    let _turn = turn();
+    let entry = entry();
+    let mut rack = Rack::new(&entry, TUNES);
+    rack.activate(48_000.0, 64);
+    let silence = vec![vec![0.0; 64]; 2];
+    let (mut sounding, mut random) = (0, 1u32);
+    for block in 0..6_000 {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        // Off and on again, and down to where a float has no more room.
+        let level = match block % 40 {
+            0 => Some(0.0),
+            10 => Some(f64::from(random >> 8) / f64::from(1 << 24)),
+            20 => Some(1e-6),
+            30 => Some(1e-12),
+            _ => None,
+        };
+        let events = level.map_or_else(EventBuffer::new, |level| rack.set("Level", 0, level));
+        let output = rack.process(&silence, &events, None);
+        for sample in output.iter().flatten() {
+            assert!(!sample.is_subnormal(), "{sample:e} in block {block}");
+            sounding += usize::from(*sample != 0.0);
+        }
+    }
+    assert!(sounding > 100_000, "{sounding} samples that sound");
+}
+
+#[test]
 fn what_sounded_when_the_host_deactivated_is_ended_when_it_comes_back() {
     let _turn = turn();
     let entry = entry();
