@@ -11,11 +11,14 @@
 //! - what is sustained against what is struck, by medians along both axes (D. Fitzgerald 2010);
 //! - the modulation spectrum of the broad bands (C. Lee and others 2009), by Welch's method (P. Welch 1967).
 
-use realfft::RealFftPlanner;
+use std::sync::{Arc, LazyLock};
+
+use realfft::{RealFftPlanner, RealToComplex};
 
 use super::STRIDE;
 use super::window::RANGE;
 use crate::spectrum::{BANDS, COLUMN_SECONDS};
+use crate::vectorised::vectorised;
 
 /// Broad bands, and the mel bands in each.
 const GROUPS: usize = 16;
@@ -85,8 +88,10 @@ pub fn features(mel: &[f32], columns: usize, spacing: Spacing) -> Vec<f32> {
     }
     out.extend(shapes.iter().map(|shape| mean_of(shape.iter().map(|v| v.powi(3)))));
     out.extend(shapes.iter().map(|shape| mean_of(shape.iter().map(|v| v.powi(4))).min(12.0)));
-    let peaks: Vec<f32> = mel.iter().zip(&across).map(|(a, b)| (a - b).abs()).collect();
-    out.extend(peaks.chunks(GROUP * columns).map(mean));
+    let bands = mel.chunks(GROUP * columns).zip(across.chunks(GROUP * columns));
+    out.extend(
+        bands.map(|(mel, across)| mean_of(mel.iter().zip(across).map(|(a, b)| (a - b).abs()))),
+    );
     let lag = if spacing == Spacing::Every { STRIDE } else { 1 };
     steps(&cepstra, &groups, columns, lag, &mut out);
     out.resize(FEATURES, f32::NAN);
@@ -107,9 +112,16 @@ pub fn standardised(features: &[f32], mean: &[f32], deviation: &[f32]) -> Vec<f3
 
 /// How far the medians along time lie over those across bands, in broad bands: mean and deviation.
 fn sustained(mel: &[f32], across: &[f32], columns: usize, out: &mut Vec<f32>) {
-    let along = median_along_time(mel, columns);
-    let apart: Vec<f32> = along.iter().zip(across).map(|(along, across)| along - across).collect();
-    let groups = broad_bands(&apart, columns);
+    let mut apart = vec![0.0; columns];
+    let mut groups = vec![0.0; GROUPS * columns];
+    let bands = mel.chunks(columns).zip(across.chunks(columns));
+    for (band, (levels, across)) in bands.enumerate() {
+        median_along_time(levels, &mut apart);
+        let group = &mut groups[band / GROUP * columns..][..columns];
+        for (sum, (along, across)) in group.iter_mut().zip(apart.iter().zip(across)) {
+            *sum += (along - across) / GROUP as f32;
+        }
+    }
     out.extend(groups.chunks(columns).map(mean));
     out.extend(groups.chunks(columns).map(deviation));
 }
@@ -148,33 +160,82 @@ fn broad_bands(mel: &[f32], columns: usize) -> Vec<f32> {
 
 /// Discrete cosine transform (type II, orthonormal) over the bands, [cepstra, columns].
 fn cepstra(mel: &[f32], columns: usize) -> Vec<f32> {
-    let mut cepstra = vec![0.0; CEPSTRA * columns];
-    for (order, row) in cepstra.chunks_mut(columns).enumerate() {
-        let scale = if order == 0 { 1.0 } else { 2.0 } / BANDS as f64;
-        for (band, levels) in mel.chunks(columns).enumerate() {
+    static WEIGHTS: LazyLock<Vec<f32>> = LazyLock::new(|| {
+        let weight = |order: usize, band: usize| {
+            let scale = if order == 0 { 1.0 } else { 2.0 } / BANDS as f64;
             let turn = std::f64::consts::PI / BANDS as f64 * (band as f64 + 0.5) * order as f64;
-            let weight = (scale.sqrt() * turn.cos()) as f32;
-            row.iter_mut().zip(levels).for_each(|(sum, level)| *sum += weight * level);
-        }
+            (scale.sqrt() * turn.cos()) as f32
+        };
+        (0..CEPSTRA).flat_map(|order| (0..BANDS).map(move |band| weight(order, band))).collect()
+    });
+    let mut cepstra = vec![0.0; CEPSTRA * columns];
+    for (row, weights) in cepstra.chunks_mut(columns).zip(WEIGHTS.chunks(BANDS)) {
+        weigh(mel, weights, row);
     }
     cepstra
+}
+
+vectorised! {
+    /// Sum of the bands of `mel`, each times its weight.
+    fn weigh(mel: &[f32], weights: &[f32], sum: &mut [f32]) {
+        for (levels, weight) in mel.chunks(sum.len()).zip(weights) {
+            sum.iter_mut().zip(levels).for_each(|(sum, level)| *sum += weight * level);
+        }
+    }
 }
 
 /// Mean over the two loudest less that over the two quietest mel bands of each broad band: its mean and deviation
 /// over time.
 fn contrast(mel: &[f32], columns: usize, out: &mut Vec<f32>) {
-    let first = out.len();
-    out.resize(first + 2 * GROUPS, 0.0);
-    let mut contrasts = vec![0.0; columns];
-    for (group, bands) in mel.chunks(GROUP * columns).enumerate() {
-        for (column, contrast) in contrasts.iter_mut().enumerate() {
-            let mut levels: [f32; GROUP] =
-                std::array::from_fn(|band| bands[band * columns + column]);
-            levels.sort_by(f32::total_cmp);
-            *contrast = (levels[GROUP - 1] + levels[GROUP - 2] - levels[0] - levels[1]) / 2.0;
+    let mut contrasts = vec![0.0; GROUPS * columns];
+    for (bands, contrast) in mel.chunks(GROUP * columns).zip(contrasts.chunks_mut(columns)) {
+        spread(bands, contrast);
+    }
+    out.extend(contrasts.chunks(columns).map(mean));
+    out.extend(contrasts.chunks(columns).map(deviation));
+}
+
+/// Values that are worked on at once, each in its lane of a register.
+const LANES: usize = 8;
+
+/// The values of a row from `first` on; past its end, zeros.
+#[inline(always)]
+fn lanes(row: &[f32], first: usize) -> [f32; LANES] {
+    let mut lanes = [0.0; LANES];
+    match row.get(first..first + LANES) {
+        Some(full) => lanes.copy_from_slice(full),
+        None => lanes.iter_mut().zip(&row[first..]).for_each(|(lane, value)| *lane = *value),
+    }
+    lanes
+}
+
+/// The lower and the higher of two values, lane by lane.
+#[inline(always)]
+fn in_order(a: [f32; LANES], b: [f32; LANES]) -> ([f32; LANES], [f32; LANES]) {
+    (
+        std::array::from_fn(|lane| if a[lane] < b[lane] { a[lane] } else { b[lane] }),
+        std::array::from_fn(|lane| if a[lane] < b[lane] { b[lane] } else { a[lane] }),
+    )
+}
+
+vectorised! {
+    /// Mean of the two highest less that of the two lowest of rows as long as `spread`, place by place.
+    fn spread(rows: &[f32], spread: &mut [f32]) {
+        let columns = spread.len();
+        for (part, out) in spread.chunks_mut(LANES).enumerate() {
+            let (mut high, mut second) = ([f32::NEG_INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
+            let (mut low, mut next) = ([f32::INFINITY; LANES], [f32::INFINITY; LANES]);
+            for row in rows.chunks(columns) {
+                let levels = lanes(row, part * LANES);
+                let (lower, higher) = in_order(high, levels);
+                (high, second) = (higher, in_order(second, lower).1);
+                let (lower, higher) = in_order(low, levels);
+                (low, next) = (lower, in_order(next, higher).0);
+            }
+            for (place, out) in out.iter_mut().enumerate() {
+                *out = (high[place] + second[place] - low[place] - next[place]) / 2.0;
+            }
         }
-        out[first + group] = mean(&contrasts);
-        out[first + GROUPS + group] = deviation(&contrasts);
     }
 }
 
@@ -194,6 +255,8 @@ fn steps(cepstra: &[f32], groups: &[f32], columns: usize, lag: usize, out: &mut 
 
 /// Mean power of each broad band's levels in each modulation band, as a logarithm.
 fn modulation(groups: &[f32], columns: usize, out: &mut Vec<f32>) {
+    static PLAN: LazyLock<Arc<dyn RealToComplex<f32>>> =
+        LazyLock::new(|| RealFftPlanner::new().plan_fft_forward(TRANSFORM));
     let segment = columns.min(SEGMENT);
     let shape: Vec<f32> = (1..=segment)
         .map(|place| {
@@ -204,7 +267,7 @@ fn modulation(groups: &[f32], columns: usize, out: &mut Vec<f32>) {
     let power: f32 = shape.iter().map(|weight| weight * weight).sum();
     // Stretches that overlap by half at least, from the first column to the last.
     let count = (2 * (columns - segment)).div_ceil(segment.max(1)) + 1;
-    let transform = RealFftPlanner::new().plan_fft_forward(TRANSFORM);
+    let transform = &*PLAN;
     let (mut input, mut spectrum, mut scratch) =
         (transform.make_input_vec(), transform.make_output_vec(), transform.make_scratch_vec());
     let hertz = |bin: usize| bin as f64 / (TRANSFORM as f64 * COLUMN_SECONDS);
@@ -236,47 +299,22 @@ fn modulation(groups: &[f32], columns: usize, out: &mut Vec<f32>) {
     }
 }
 
-/// Exchanges that leave the median of nine in the middle (J. Smith, Implementing median filters in XC4000E FPGAs,
-/// 1996).
-const EXCHANGES: [(usize, usize); 19] = [
-    (1, 2),
-    (4, 5),
-    (7, 8),
-    (0, 1),
-    (3, 4),
-    (6, 7),
-    (1, 2),
-    (4, 5),
-    (7, 8),
-    (0, 3),
-    (5, 8),
-    (4, 7),
-    (3, 6),
-    (1, 4),
-    (2, 5),
-    (4, 7),
-    (4, 2),
-    (6, 4),
-    (4, 2),
-];
-
-/// The median of nine rows, place by place, a few places at a time.
-fn median_of_rows(rows: [&[f32]; MEDIAN], out: &mut [f32]) {
-    const WIDTH: usize = 16;
-    for (part, out) in out.chunks_mut(WIDTH).enumerate() {
-        let mut values = [[0.0_f32; WIDTH]; MEDIAN];
-        for (values, row) in values.iter_mut().zip(rows) {
-            let row = &row[part * WIDTH..][..out.len()];
-            values[..row.len()].copy_from_slice(row);
-        }
-        for (low, high) in EXCHANGES {
-            // The pairs are of different rows.
-            let Ok([low, high]) = values.get_disjoint_mut([low, high]) else { continue };
-            for (a, b) in low.iter_mut().zip(high) {
-                (*a, *b) = if *a < *b { (*a, *b) } else { (*b, *a) };
+vectorised! {
+    /// The median of nine rows, place by place, by exchanges that leave it in the middle (J. Smith, Implementing median
+    /// filters in XC4000E FPGAs, 1996), written out so that values stay in registers.
+    fn median_of_rows(rows: [&[f32]; MEDIAN], out: &mut [f32]) {
+        for (part, out) in out.chunks_mut(LANES).enumerate() {
+            let mut row = [[0.0; LANES]; MEDIAN];
+            row.iter_mut().zip(rows).for_each(|(row, from)| *row = lanes(from, part * LANES));
+            macro_rules! exchange {
+                ($(($low:literal, $high:literal))*) => {
+                    $((row[$low], row[$high]) = in_order(row[$low], row[$high]);)*
+                };
             }
+            exchange!((1, 2)(4, 5)(7, 8)(0, 1)(3, 4)(6, 7)(1, 2)(4, 5)(7, 8)(0, 3));
+            exchange!((5, 8)(4, 7)(3, 6)(1, 4)(2, 5)(4, 7)(4, 2)(6, 4)(4, 2));
+            out.iter_mut().zip(row[MEDIAN / 2]).for_each(|(out, median)| *out = median);
         }
-        out.copy_from_slice(&values[MEDIAN / 2][..out.len()]);
     }
 }
 
@@ -293,17 +331,13 @@ fn median_across_bands(mel: &[f32], columns: usize) -> Vec<f32> {
     medians
 }
 
-/// The median over the columns around each, those at the ends repeated, [bands, columns].
-fn median_along_time(mel: &[f32], columns: usize) -> Vec<f32> {
-    let mut medians = vec![0.0; mel.len()];
-    let mut padded = vec![0.0; columns + MEDIAN - 1];
-    for (levels, out) in mel.chunks(columns).zip(medians.chunks_mut(columns)) {
-        for (place, value) in padded.iter_mut().enumerate() {
-            *value = levels[place.saturating_sub(MEDIAN / 2).min(columns - 1)];
-        }
-        median_of_rows(std::array::from_fn(|place| &padded[place..][..columns]), out);
-    }
-    medians
+/// The median of one band's levels over the columns around each, those at the ends repeated.
+fn median_along_time(levels: &[f32], out: &mut [f32]) {
+    let last = levels.len().saturating_sub(1);
+    let padded: Vec<f32> = (0..levels.len() + MEDIAN - 1)
+        .map(|place| levels[place.saturating_sub(MEDIAN / 2).min(last)])
+        .collect();
+    median_of_rows(std::array::from_fn(|place| &padded[place..][..levels.len()]), out);
 }
 
 #[cfg(test)]
@@ -343,8 +377,11 @@ mod tests {
             around.sort_by(f32::total_cmp);
             around[MEDIAN / 2]
         };
-        let (across, along) =
-            (median_across_bands(&mel, columns), median_along_time(&mel, columns));
+        let across = median_across_bands(&mel, columns);
+        let mut along = vec![0.0; mel.len()];
+        for (levels, out) in mel.chunks(columns).zip(along.chunks_mut(columns)) {
+            median_along_time(levels, out);
+        }
         for band in 0..BANDS {
             for column in 0..columns {
                 let near = |place: usize, around: usize, count: usize| {
