@@ -46,7 +46,7 @@ const INAUDIBLE: f32 = 3.2e-5;
 /// Filters nearer to nothing are set to nothing, long before they would become denormal and slow.
 const TINY: f32 = 1e-15;
 /// Samples after which a string's level, envelope and filters are looked after.
-const GRAIN: usize = 16;
+const GRAIN: usize = 32;
 /// How far a string moves along its memory before what it still needs is copied back to the start, in samples.
 const RUN: usize = 512;
 
