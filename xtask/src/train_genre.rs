@@ -12,7 +12,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 
-use crate::genre_clips::{Clip, FMA_GENRES, read_audio, read_mels};
+use crate::genre_clips::{Clip, FMA_GENRES, Source, read_audio, read_mels};
 use crate::genre_curves::{self, Epoch};
 use crate::genre_scores::{self, Scores};
 use crate::genre_texture;
@@ -61,6 +61,10 @@ pub struct Options {
     /// Leave out this source, to measure how well the others speak for it: gtzan, emotify or fma
     #[arg(long)]
     without: Option<String>,
+    /// Cross-validation: GTZAN's clips among DATA are cut into five parts, and this one (1 to 5) is measured instead of
+    /// trained on
+    #[arg(long, value_name = "PART", value_parser = clap::value_parser!(u8).range(1..=PARTS as i64))]
+    fold: Option<u8>,
     /// Train without this augmentation, to measure what it is worth; may be given several times
     #[arg(long, value_enum)]
     leave_out: Vec<Augmentation>,
@@ -83,6 +87,8 @@ pub struct Options {
 
 /// Lengths of training windows, frames of 232 ms, with their weights: the ear answers from 3 s on.
 const LENGTHS: [(usize, f64); 4] = [(20, 0.15), (43, 0.5), (64, 0.25), (86, 0.1)];
+/// Parts of a cross-validation.
+const PARTS: usize = 5;
 /// How much of the averaged weights each step keeps.
 const AVERAGE: f32 = 0.995;
 /// How much FMA's own head counts beside the genres.
@@ -349,9 +355,82 @@ fn clips(options: &Options) -> anyhow::Result<(Vec<Clip>, Vec<Set>)> {
             train.extend(kept.into_iter().filter(|clip| !clip.columns.is_empty()));
         }
     }
+    if let Some(part) = options.fold {
+        let held: Vec<Clip> = take_part(&mut train, usize::from(part) - 1);
+        sets.insert(0, Set { name: format!("gtzan (part {part})"), clips: held, gtzan: true });
+    }
     if train.is_empty() {
         bail!("no clip is left to train on");
     }
     debug_assert!(train.iter().all(|clip| clip.genre.is_none_or(|genre| genre < GENRES.len())));
     Ok((train, sets))
+}
+
+/// Takes one of [`PARTS`] parts of GTZAN's clips out of `clips`. A part has as much of each genre as the others, and clips
+/// that follow each other in number, as most of one artist's do, stand in one part but at its ends.
+fn take_part(clips: &mut Vec<Clip>, part: usize) -> Vec<Clip> {
+    clips.sort_by(|a, b| (a.genre, &a.name).cmp(&(b.genre, &b.name)));
+    let of_gtzan = |clip: &Clip| clip.source == Source::Gtzan;
+    let count =
+        |genre| clips.iter().filter(|clip| of_gtzan(clip) && clip.genre == Some(genre)).count();
+    let counts: Vec<usize> = (0..GENRES.len()).map(count).collect();
+    let mut places = vec![0; GENRES.len()];
+    let (held, kept) = std::mem::take(clips).into_iter().partition(|clip| {
+        let Some(genre) = clip.genre.filter(|_| of_gtzan(clip)) else { return false };
+        let place = places[genre];
+        places[genre] += 1;
+        place * PARTS / counts[genre] == part
+    });
+    *clips = kept;
+    held
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_of_a_cross_validation_hold_every_clip_once_and_neighbours_together() {
+        let clips = || -> Vec<Clip> {
+            let clip = |genre: usize, number: usize, source| Clip {
+                name: format!("{}.{number:05}", GENRES[genre]),
+                word: GENRES[genre].to_string(),
+                genre: Some(genre),
+                fma: None,
+                group: String::new(),
+                source,
+                columns: Vec::new(),
+                stride: 1,
+            };
+            let gtzan = (0..3).flat_map(|genre| {
+                (0..13 + genre).rev().map(move |number| clip(genre, 2 * number, Source::Gtzan))
+            });
+            gtzan.chain((0..7).map(|number| clip(1, number, Source::Fma))).collect()
+        };
+        let mut held = Vec::new();
+        for part in 0..PARTS {
+            let mut rest = clips();
+            let taken = take_part(&mut rest, part);
+            assert_eq!(taken.len() + rest.len(), clips().len());
+            for genre in 0..3 {
+                let names: Vec<&str> = taken
+                    .iter()
+                    .filter(|clip| clip.genre == Some(genre))
+                    .map(|clip| clip.name.as_str())
+                    .collect();
+                let range = names[0]..=names[names.len() - 1];
+                assert!((2..=3).contains(&names.len()), "{names:?}");
+                let inside = |clip: &&Clip| {
+                    clip.source == Source::Gtzan && range.contains(&clip.name.as_str())
+                };
+                assert!(!rest.iter().any(|clip| inside(&clip)), "{names:?}");
+            }
+            held.extend(taken);
+        }
+        assert!(held.iter().all(|clip| clip.source == Source::Gtzan));
+        let mut names: Vec<&str> = held.iter().map(|clip| clip.name.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), 13 + 14 + 15);
+    }
 }
