@@ -38,9 +38,9 @@ const RELEASE: f32 = 0.055;
 const RESTRIKE: f32 = 0.012;
 /// Time constant with which a taken-over string's last value fades, seconds.
 const TAKEOVER: f32 = 0.004;
-/// Below this a released string fades as one does that is struck again: -66 dBFS. Its sound is hidden by then, and a tune
+/// Below this a released string fades as one does that is struck again: -60 dBFS. Its sound is hidden by then, and a tune
 /// with chords would have most of its strings fade unheard.
-const FAINT: f32 = 5e-4;
+const FAINT: f32 = 1e-3;
 /// Below this a string is inaudible and its place is free: -90 dBFS.
 const INAUDIBLE: f32 = 3.2e-5;
 /// Filters nearer to nothing are set to nothing, long before they would become denormal and slow.
@@ -52,6 +52,8 @@ const RUN: usize = 512;
 
 /// A grain of samples.
 type Grain = [f32; GRAIN];
+/// A grain and as much again, so that a whole one can be read from any of its samples on.
+type Falling = [f32; 2 * GRAIN];
 /// Above this the sum bends, so that it never reaches full scale however many strings sound.
 const KNEE: f32 = 0.7;
 /// What the bent sum approaches, a hair under 0 dBFS.
@@ -111,7 +113,7 @@ pub(super) struct PluckedString {
     /// 1 while held, falling once released: as of the present grain's start, and what is left of it after each sample
     /// of a grain.
     envelope: f32,
-    falling: Grain,
+    falling: Falling,
     /// What one sample leaves of it once it is faint.
     hurry: f32,
     pan: [f32; 2],
@@ -301,7 +303,7 @@ impl PluckedString {
             peak: 0.0,
             level_decay: 0.0,
             envelope: 0.0,
-            falling: [1.0; GRAIN],
+            falling: [1.0; 2 * GRAIN],
             hurry: 1.0,
             pan: [0.0; 2],
             key: 0,
@@ -360,7 +362,7 @@ impl PluckedString {
         self.peak = 0.0;
         self.level_decay = decay(sample_rate, 0.08).powi(GRAIN as i32);
         self.envelope = 1.0;
-        self.falling = [1.0; GRAIN];
+        self.falling = [1.0; 2 * GRAIN];
         self.hurry = decay(sample_rate, RESTRIKE);
         // Low keys a little left, high ones a little right, at equal power.
         let side = ((f32::from(key) - 66.0) / 240.0).clamp(-0.12, 0.12);
@@ -381,10 +383,10 @@ impl PluckedString {
         }
         // The envelope is counted from the grain's start, so that it stands now where it stood.
         let last = phase.checked_sub(1);
-        let left = |falling: &Grain| last.and_then(|last| falling.get(last)).copied();
+        let left = |falling: &Falling| last.and_then(|last| falling.get(last)).copied();
         self.envelope *= left(&self.falling).unwrap_or(1.0);
         let mut share = 1.0;
-        for falling in &mut self.falling {
+        for falling in self.falling.iter_mut().take(GRAIN) {
             share *= f64::from(damping);
             *falling = share as f32;
         }
@@ -408,11 +410,9 @@ impl PluckedString {
     /// Adds what comes out from sample `phase` of a grain on, as far as the string has fallen by then.
     #[inline(always)]
     fn sound(&mut self, phase: usize, frames: usize, [left, right]: &mut [Grain; 2]) {
-        let mut heard = grain(self.ends(frames).0);
-        let mut falling = self.falling;
-        if phase > 0 {
-            falling.rotate_left(phase);
-        }
+        // Whole grains, as these are quicker to take: what lies behind the last frame is not listened to.
+        let mut heard = grain(self.line.get(self.start..).unwrap_or_default());
+        let falling = grain(self.falling.get(phase..).unwrap_or_default());
         heard.iter_mut().zip(falling).for_each(|(heard, falling)| *heard *= falling);
         let pan = self.pan.map(|pan| pan * self.envelope);
         for ((left, right), heard) in left.iter_mut().zip(right).zip(heard) {
@@ -443,8 +443,7 @@ impl PluckedString {
     fn end_grain(&mut self) {
         self.level = (self.level * self.level_decay).max(self.peak);
         self.peak = 0.0;
-        let [.., left] = self.falling;
-        self.envelope *= left;
+        self.envelope *= self.falling.get(GRAIN.saturating_sub(1)).unwrap_or(&0.0);
         let loud = self.level * self.envelope;
         if loud < INAUDIBLE {
             self.state = State::Free;
@@ -460,7 +459,9 @@ fn grain(samples: &[f32]) -> Grain {
     // A whole one is the usual case, and quicker as the compiler knows how long it is.
     samples.first_chunk().copied().unwrap_or_else(|| {
         let mut grain = [0.0; GRAIN];
-        grain.iter_mut().zip(samples).for_each(|(to, from)| *to = *from);
+        if let Some(grain) = grain.get_mut(..samples.len()) {
+            grain.copy_from_slice(samples);
+        }
         grain
     })
 }
@@ -563,6 +564,7 @@ vectorised! {
         let most = strings.iter().flatten().map(|s| s.length).min().unwrap_or(GRAIN).clamp(1, GRAIN);
         while !left.is_empty() {
             let frames = left.len().min(most).min(GRAIN.saturating_sub(phase).max(1));
+            let mut sum = [grain(left), grain(right)];
             let (now_left, later_left) = left.split_at_mut(frames);
             let (now_right, later_right) = right.split_at_mut(frames);
             let (silence, mut unheard) = ([0.0; GRAIN], [[0.0; GRAIN]; LANES]);
@@ -575,7 +577,6 @@ vectorised! {
             }
             let peak = filters.run(out, back);
             // Added to what is there string by string, as the sum must not depend on which of them are rendered together.
-            let mut sum = [grain(now_left), grain(now_right)];
             for (string, peak) in strings.iter_mut().zip(peak) {
                 let Some(string) = string else { continue };
                 string.sound(phase, frames, &mut sum);
