@@ -44,10 +44,10 @@ pub struct Options {
     #[arg(long, default_value = "target/genre")]
     out: PathBuf,
     /// Optimiser steps in all
-    #[arg(long, default_value_t = 2400)]
+    #[arg(long, default_value_t = 1600)]
     steps: usize,
     /// Steps between two measurements
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 200)]
     epoch: usize,
     /// Windows a step
     #[arg(long, default_value_t = 48)]
@@ -222,10 +222,14 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         }
     }
     bar.finish_and_clear();
+    if let Some(best) = history.get(best_epoch(&history)).filter(|_| !validation.is_empty()) {
+        println!("the best were those of step {}", best.step);
+        optimizer.take_convolutions(&options.out.join("best.safetensors"), optimizer.step())?;
+    }
     finish(&options, &optimizer, &network, &validation)
 }
 
-/// Calibrates the last averaged weights on the first validation set and writes them.
+/// Calibrates the averaged weights on the first validation set and writes them.
 fn finish(
     options: &Options,
     optimizer: &Optimizer,
