@@ -410,7 +410,7 @@ impl PluckedString {
     /// Adds what comes out from sample `phase` of a grain on, as far as the string has fallen by then.
     #[inline(always)]
     fn sound(&mut self, phase: usize, frames: usize, [left, right]: &mut [Grain; 2]) {
-        // Whole grains, as these are quicker to take: what lies behind the last frame is not listened to.
+        // Whole grains, as these are quicker to take: what comes after the last frame is thrown away.
         let mut heard = grain(self.line.get(self.start..).unwrap_or_default());
         let falling = grain(self.falling.get(phase..).unwrap_or_default());
         heard.iter_mut().zip(falling).for_each(|(heard, falling)| *heard *= falling);
@@ -564,6 +564,7 @@ vectorised! {
         let most = strings.iter().flatten().map(|s| s.length).min().unwrap_or(GRAIN).clamp(1, GRAIN);
         while !left.is_empty() {
             let frames = left.len().min(most).min(GRAIN.saturating_sub(phase).max(1));
+            // Whole grains here too.
             let mut sum = [grain(left), grain(right)];
             let (now_left, later_left) = left.split_at_mut(frames);
             let (now_right, later_right) = right.split_at_mut(frames);

@@ -367,31 +367,52 @@ mod tests {
         }
     }
 
+    /// Levels in no order, some of them equal.
+    fn disorder(count: usize) -> Vec<f32> {
+        (0..count)
+            .map(|n| ((n as f32 * 12.9898).sin() * 43.0).fract() * 60.0)
+            .map(f32::round)
+            .collect()
+    }
+
+    fn sorted(mut levels: Vec<f32>) -> Vec<f32> {
+        levels.sort_by(f32::total_cmp);
+        levels
+    }
+
     #[test]
     fn medians_are_those_of_sorting() {
-        let columns = 37;
-        let mel: Vec<f32> = (0..BANDS * columns)
-            .map(|n| ((n as f32 * 12.9898).sin() * 43.0).fract() * 60.0)
-            .collect();
-        let sorted = |mut around: Vec<f32>| {
-            around.sort_by(f32::total_cmp);
-            around[MEDIAN / 2]
-        };
-        let across = median_across_bands(&mel, columns);
-        let mut along = vec![0.0; mel.len()];
-        for (levels, out) in mel.chunks(columns).zip(along.chunks_mut(columns)) {
-            median_along_time(levels, out);
+        for columns in [1, 5, 8, 37] {
+            let mel = disorder(BANDS * columns);
+            let across = median_across_bands(&mel, columns);
+            let mut along = vec![0.0; mel.len()];
+            for (levels, out) in mel.chunks(columns).zip(along.chunks_mut(columns)) {
+                median_along_time(levels, out);
+            }
+            for band in 0..BANDS {
+                for column in 0..columns {
+                    let near = |place: usize, around: usize, count: usize| {
+                        (place + around).saturating_sub(4).min(count - 1)
+                    };
+                    let bands = (0..9).map(|n| mel[near(band, n, BANDS) * columns + column]);
+                    let times = (0..9).map(|n| mel[band * columns + near(column, n, columns)]);
+                    assert_eq!(across[band * columns + column], sorted(bands.collect())[4]);
+                    assert_eq!(along[band * columns + column], sorted(times.collect())[4]);
+                }
+            }
         }
-        for band in 0..BANDS {
-            for column in 0..columns {
-                let near = |place: usize, around: usize, count: usize| {
-                    (place + around).saturating_sub(4).min(count - 1)
-                };
-                let bands = (0..9).map(|n| mel[near(band, n, BANDS) * columns + column]).collect();
-                let times =
-                    (0..9).map(|n| mel[band * columns + near(column, n, columns)]).collect();
-                assert_eq!(across[band * columns + column], sorted(bands));
-                assert_eq!(along[band * columns + column], sorted(times));
+    }
+
+    #[test]
+    fn contrast_is_that_of_sorting() {
+        for columns in [1, 5, 8, 37] {
+            let rows = disorder(GROUP * columns);
+            let mut contrast = vec![0.0; columns];
+            spread(&rows, &mut contrast);
+            for (column, contrast) in contrast.into_iter().enumerate() {
+                let levels = sorted(rows.iter().skip(column).step_by(columns).copied().collect());
+                let (low, high) = (levels[0] + levels[1], levels[GROUP - 1] + levels[GROUP - 2]);
+                assert_eq!(contrast, (high - low) / 2.0, "column {column} of {columns}");
             }
         }
     }

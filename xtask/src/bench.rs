@@ -27,5 +27,14 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     };
     let genre = super::bench_genre::run(&options.python);
     let editors = super::bench_editors::run();
-    process.and(abc).and(genre).and(editors)
+    let sections = [("plug-ins", process), ("abc", abc), ("genre", genre), ("editors", editors)];
+    let mut missed = Vec::new();
+    for (section, result) in sections {
+        if let Err(error) = result {
+            eprintln!("{section}: {error:#}");
+            missed.push(section);
+        }
+    }
+    anyhow::ensure!(missed.is_empty(), "missed in: {}", missed.join(", "));
+    Ok(())
 }

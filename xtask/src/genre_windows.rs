@@ -56,7 +56,7 @@ pub fn hidden(source: Source, word: &str) -> &'static [&'static str] {
     }
     let word = word.to_ascii_lowercase();
     if source == Source::Emotify {
-        // It has but four genres, so that what has none of its own is filed under one of them.
+        // It has but four genres, so that music of other genres is filed under one of them.
         return match word.as_str() {
             "rock" => &["metal", "blues", "country", "reggae"],
             "pop" => &["disco", "country", "reggae", "hiphop", "blues"],

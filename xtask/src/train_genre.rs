@@ -34,7 +34,7 @@ pub struct Options {
     /// safetensors files of labelled mels, or folders of folders of audio named by genre
     #[arg(required = true)]
     data: Vec<PathBuf>,
-    /// Clips that are only measured; their first file chooses the best weights
+    /// Clips that are only measured; the first file chooses the best weights and the temperature
     #[arg(long)]
     valid: Vec<PathBuf>,
     /// The network's architecture
@@ -62,7 +62,7 @@ pub struct Options {
     #[arg(long)]
     without: Option<String>,
     /// Cross-validation: GTZAN's clips among DATA are cut into five parts, and this one (1 to 5) is measured instead of
-    /// trained on
+    /// trained on; the last weights are kept, whatever was measured
     #[arg(long, value_name = "PART", value_parser = clap::value_parser!(u8).range(1..=PARTS as i64))]
     fold: Option<u8>,
     /// Train without this augmentation, to measure what it is worth; may be given several times
@@ -200,11 +200,12 @@ pub fn run(options: Options) -> anyhow::Result<()> {
             losses.clear();
             busy = Duration::ZERO;
             history.push(epoch);
-            optimizer.save(&checkpoint, &history)?;
             let best = best_epoch(&history);
             if best + 1 == history.len() {
                 save_network(&optimizer, &options.out.join("best.safetensors"), 1.0)?;
             }
+            // After the best weights, so that what it says of them is always true.
+            optimizer.save(&checkpoint, &history)?;
             save_network(&optimizer, &options.out.join("last.safetensors"), 1.0)?;
             let names: Vec<&str> = validation.iter().map(|set| set.name.as_str()).collect();
             genre_curves::draw_curves(&options.out.join("curves.png"), &history, &names)?;
@@ -222,7 +223,9 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         }
     }
     bar.finish_and_clear();
-    if let Some(best) = history.get(best_epoch(&history)).filter(|_| !validation.is_empty()) {
+    // A part of a cross-validation is measured and chooses nothing.
+    let chosen = history.get(best_epoch(&history));
+    if let Some(best) = chosen.filter(|_| !validation.is_empty() && options.fold.is_none()) {
         println!("the best were those of step {}", best.step);
         optimizer.take_convolutions(&options.out.join("best.safetensors"), optimizer.step())?;
     }
@@ -361,6 +364,9 @@ fn clips(options: &Options) -> anyhow::Result<(Vec<Clip>, Vec<Set>)> {
     }
     if let Some(part) = options.fold {
         let held: Vec<Clip> = take_part(&mut train, usize::from(part) - 1);
+        if held.is_empty() {
+            bail!("--fold: there are no clips of GTZAN among DATA to cut into parts");
+        }
         sets.insert(0, Set { name: format!("gtzan (part {part})"), clips: held, gtzan: true });
     }
     if train.is_empty() {
@@ -370,8 +376,8 @@ fn clips(options: &Options) -> anyhow::Result<(Vec<Clip>, Vec<Set>)> {
     Ok((train, sets))
 }
 
-/// Takes one of [`PARTS`] parts of GTZAN's clips out of `clips`. A part has as much of each genre as the others, and clips
-/// that follow each other in number, as most of one artist's do, stand in one part but at its ends.
+/// Takes one of [`PARTS`] parts of GTZAN's clips out of `clips`. A part has as much of each genre as the others, within a
+/// clip, and clips that follow each other in number, as most of one artist's do, stand in one part, except where two meet.
 fn take_part(clips: &mut Vec<Clip>, part: usize) -> Vec<Clip> {
     clips.sort_by(|a, b| (a.genre, &a.name).cmp(&(b.genre, &b.name)));
     let of_gtzan = |clip: &Clip| clip.source == Source::Gtzan;
@@ -407,7 +413,8 @@ mod tests {
                 stride: 1,
             };
             let gtzan = (0..3).flat_map(|genre| {
-                (0..13 + genre).rev().map(move |number| clip(genre, 2 * number, Source::Gtzan))
+                let count = 13 + genre;
+                (0..count).map(move |n| clip(genre, 2 * (n * 11 % count), Source::Gtzan))
             });
             gtzan.chain((0..7).map(|number| clip(1, number, Source::Fma))).collect()
         };
@@ -422,7 +429,8 @@ mod tests {
                     .filter(|clip| clip.genre == Some(genre))
                     .map(|clip| clip.name.as_str())
                     .collect();
-                let range = names[0]..=names[names.len() - 1];
+                let first = names.iter().min().copied().unwrap_or_default();
+                let range = first..=names.iter().max().copied().unwrap_or_default();
                 assert!((2..=3).contains(&names.len()), "{names:?}");
                 let inside = |clip: &&Clip| {
                     clip.source == Source::Gtzan && range.contains(&clip.name.as_str())
