@@ -81,6 +81,34 @@ fn a_window_that_was_closed_leaves_nothing_behind() {
     }
 }
 
+/// Where the last window's closing unloads the drivers, the thread of another that closes at the same time crashes on its
+/// way out.
+#[test]
+fn windows_that_close_together_leave_the_graphics_library_in_place() {
+    let display = match Display::open() {
+        Ok(display) => display,
+        Err(error) => {
+            println!("skipped: no X display ({error})");
+            return;
+        }
+    };
+    let entry = host::load(&host::library());
+    let (mut meter, mut tunes) = (Rack::new(&entry, METER), Rack::new(&entry, TUNES));
+    let idle = threads();
+    for _ in 0..10 {
+        let windows = (display.show(&mut meter).unwrap(), display.show(&mut tunes).unwrap());
+        std::thread::sleep(Duration::from_millis(150));
+        display.close(&mut meter, windows.0).unwrap();
+        display.close(&mut tunes, windows.1).unwrap();
+    }
+    let began = Instant::now();
+    while threads() > idle + 1 && began.elapsed() < Duration::from_secs(10) {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    assert!(maps.contains("libEGL"), "it was unloaded with the last window");
+}
+
 fn threads() -> usize {
     std::fs::read_dir("/proc/self/task").unwrap().count()
 }

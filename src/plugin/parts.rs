@@ -255,3 +255,19 @@ impl Notice {
         Some((said.text.clone(), if said.bad { palette.error } else { palette.good }))
     }
 }
+
+/// Keeps the graphics library in the process once a window has loaded it, for as long as the process lives.
+///
+/// The windowing library lets go of it with each window that closes. Where two close at once, the last to let go unloads
+/// the drivers while the other's thread may still run their code on its way out: a crash of the host.
+pub fn keep_graphics() {
+    #[cfg(target_os = "linux")]
+    {
+        static KEPT: std::sync::Once = std::sync::Once::new();
+        KEPT.call_once(|| {
+            // SAFETY: the window that is being built has loaded it already, so that nothing of it runs here.
+            let library = unsafe { libloading::Library::new("libEGL.so.1") };
+            library.map(std::mem::forget).ok();
+        });
+    }
+}

@@ -201,6 +201,7 @@ impl NiceEguiApp for MeterApp {
         gui: GuiContext,
         _frame: &mut Frame,
     ) -> Result<(), HandlerError> {
+        parts::keep_graphics();
         theme::install(&context);
         self.gui = Some(gui);
         // Textures belong to the context of a window that is gone.

@@ -352,6 +352,7 @@ impl NiceEguiApp for TunesApp {
         gui: GuiContext,
         _frame: &mut Frame,
     ) -> Result<(), HandlerError> {
+        parts::keep_graphics();
         theme::install(&context);
         self.gui = Some(gui);
         let shared = Arc::downgrade(&self.shared);
