@@ -3,80 +3,61 @@
 
 use std::time::{Duration, Instant};
 
+use host::process::{ONE_ARENA, ran_under, resident, threads, turn};
 use host::window::Display;
 use host::{METER, Rack, TUNES};
 
 /// What `baseview` 0.4.2 keeps of each X11 window for ever: `XkbcommonState::new` never gives its keymap back. As much
 /// as heaptrack counts for it, with what the allocator puts around.
-const KEYMAP: usize = 100 << 10;
-
-/// Bytes of this process in memory.
-fn resident() -> usize {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
-    statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
-}
+const KEYMAP: u64 = 100 << 10;
 
 /// How often a window is opened once the first ones have filled what caches there are. EARWORM_WINDOWS asks for
 /// another number.
-fn times() -> usize {
+fn times() -> u64 {
     std::env::var("EARWORM_WINDOWS").ok().and_then(|times| times.parse().ok()).unwrap_or(20)
 }
 
-/// Has the test run again with glibc keeping one store of memory: it keeps what was freed apart for each of a dozen
-/// threads, and each window has a thread of its own. False where it is that run already.
-fn ran_with_one_arena(test: &str) -> bool {
-    const ARENAS: &str = "MALLOC_ARENA_MAX";
-    if std::env::var_os(ARENAS).is_some() {
-        return false;
+/// The X display, if there is one.
+fn display() -> Option<Display> {
+    Display::open().inspect_err(|error| println!("skipped: no X display ({error})")).ok()
+}
+
+/// The window library does not wait for a window's threads to end, of which one of the framework's own stays from the first
+/// window on: waits until no more than that are left. What they hold is not lost.
+fn settle(idle: usize) {
+    let began = Instant::now();
+    while threads("") > idle + 1 && began.elapsed() < Duration::from_secs(10) {
+        std::thread::sleep(Duration::from_millis(50));
     }
-    let program = std::env::current_exe().unwrap();
-    let output = std::process::Command::new(program)
-        .args(["--exact", test, "--nocapture"])
-        .env(ARENAS, "1")
-        .output()
-        .unwrap();
-    print!("{}", String::from_utf8_lossy(&output.stdout));
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    true
 }
 
 #[test]
 fn a_window_that_was_closed_leaves_nothing_behind() {
-    let display = match Display::open() {
-        Ok(display) => display,
-        Err(error) => {
-            println!("skipped: no X display ({error})");
-            return;
-        }
-    };
-    if ran_with_one_arena("a_window_that_was_closed_leaves_nothing_behind") {
+    let _turn = turn();
+    let Some(display) = display() else { return };
+    if ran_under(ONE_ARENA, "a_window_that_was_closed_leaves_nothing_behind") {
         return;
     }
     let times = times();
     for id in [METER, TUNES] {
         let mut rack = Rack::new(&host::load(&host::library()), id);
-        let idle = threads();
-        let mut open = |times: usize| {
+        let idle = threads("");
+        let mut open = |times: u64| {
             for _ in 0..times {
                 let editor = display.show(&mut rack).unwrap();
                 // A few frames.
                 std::thread::sleep(Duration::from_millis(150));
                 display.close(&mut rack, editor).unwrap();
             }
-            // The window library does not wait for a window's threads to end; what they hold is not lost.
-            let began = Instant::now();
-            while threads() > idle + 1 && began.elapsed() < Duration::from_secs(10) {
-                std::thread::sleep(Duration::from_millis(50));
-            }
+            settle(idle);
             resident()
         };
         let settled = open(10);
         let after = open(times);
         let grown = after.saturating_sub(settled);
-        let left = threads().saturating_sub(idle);
+        let left = threads("").saturating_sub(idle);
         println!("{id:?}: {grown} bytes and {left} threads more after {times} windows");
         assert!(grown < (4 << 20) + times * KEYMAP, "{grown} bytes after {times} windows");
-        // One of the framework's own stays from the first window on.
         assert!(left <= 1, "{left} threads");
     }
 }
@@ -85,30 +66,18 @@ fn a_window_that_was_closed_leaves_nothing_behind() {
 /// way out.
 #[test]
 fn windows_that_close_together_leave_the_graphics_library_in_place() {
-    let display = match Display::open() {
-        Ok(display) => display,
-        Err(error) => {
-            println!("skipped: no X display ({error})");
-            return;
-        }
-    };
+    let _turn = turn();
+    let Some(display) = display() else { return };
     let entry = host::load(&host::library());
     let (mut meter, mut tunes) = (Rack::new(&entry, METER), Rack::new(&entry, TUNES));
-    let idle = threads();
+    let idle = threads("");
     for _ in 0..10 {
         let windows = (display.show(&mut meter).unwrap(), display.show(&mut tunes).unwrap());
         std::thread::sleep(Duration::from_millis(150));
         display.close(&mut meter, windows.0).unwrap();
         display.close(&mut tunes, windows.1).unwrap();
     }
-    let began = Instant::now();
-    while threads() > idle + 1 && began.elapsed() < Duration::from_secs(10) {
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    settle(idle);
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
     assert!(maps.contains("libEGL"), "it was unloaded with the last window");
-}
-
-fn threads() -> usize {
-    std::fs::read_dir("/proc/self/task").unwrap().count()
 }

@@ -117,10 +117,8 @@ fn sustained(mel: &[f32], across: &[f32], columns: usize, out: &mut Vec<f32>) {
     let bands = mel.chunks(columns).zip(across.chunks(columns));
     for (band, (levels, across)) in bands.enumerate() {
         median_along_time(levels, &mut apart);
-        let group = &mut groups[band / GROUP * columns..][..columns];
-        for (sum, (along, across)) in group.iter_mut().zip(apart.iter().zip(across)) {
-            *sum += (along - across) / GROUP as f32;
-        }
+        apart.iter_mut().zip(across).for_each(|(along, across)| *along -= across);
+        add_band(&mut groups, band, &apart);
     }
     out.extend(groups.chunks(columns).map(mean));
     out.extend(groups.chunks(columns).map(deviation));
@@ -150,12 +148,16 @@ fn scaled(values: &[f32]) -> Vec<f32> {
 /// Means over the mel bands of each broad band, [groups, columns].
 fn broad_bands(mel: &[f32], columns: usize) -> Vec<f32> {
     let mut groups = vec![0.0; GROUPS * columns];
-    for (group, bands) in groups.chunks_mut(columns).zip(mel.chunks(GROUP * columns)) {
-        for band in bands.chunks(columns) {
-            group.iter_mut().zip(band).for_each(|(sum, value)| *sum += value / GROUP as f32);
-        }
+    for (band, levels) in mel.chunks(columns).enumerate() {
+        add_band(&mut groups, band, levels);
     }
     groups
+}
+
+/// Adds a mel band's part to the mean of its broad band in `groups`, [groups, columns].
+fn add_band(groups: &mut [f32], band: usize, values: &[f32]) {
+    let group = &mut groups[band / GROUP * values.len()..][..values.len()];
+    group.iter_mut().zip(values).for_each(|(sum, value)| *sum += value / GROUP as f32);
 }
 
 /// Discrete cosine transform (type II, orthonormal) over the bands, [cepstra, columns].

@@ -1,5 +1,7 @@
 //! Interface: what this process takes up.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 /// Bytes of memory that are resident.
 ///
 /// # Panics
@@ -19,6 +21,40 @@ pub fn allocated() -> u64 {
         libc::mallinfo2()
     };
     (books.uordblks + books.hblkhd) as u64
+}
+
+/// glibc keeps what was freed apart for each of a dozen threads: with this there is one store.
+pub const ONE_ARENA: &str = "glibc.malloc.arena_max=1";
+/// glibc counts what a thread keeps for its next use as allocated: with this no thread keeps anything.
+pub const EXACT: &str = "glibc.malloc.arena_max=1:glibc.malloc.tcache_count=0";
+
+/// Has the calling test run again in a process of its own, under these of glibc's tunables. False where it is that run
+/// already.
+///
+/// # Panics
+/// Where the test fails in that run.
+pub fn ran_under(tunables: &str, test: &str) -> bool {
+    const VARIABLE: &str = "GLIBC_TUNABLES";
+    if std::env::var(VARIABLE).is_ok_and(|set| set == tunables) {
+        return false;
+    }
+    let program = std::env::current_exe().expect("a test knows its program");
+    let output = std::process::Command::new(program)
+        .args(["--exact", test, "--nocapture"])
+        .env(VARIABLE, tunables)
+        .output()
+        .expect("a test can be run again");
+    let said = String::from_utf8_lossy(&output.stdout);
+    print!("{said}");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("1 passed"), "there is no test {test}");
+    true
+}
+
+/// One test of a program at a time, as they count what the process has.
+pub fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Processor time spent so far.
