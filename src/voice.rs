@@ -33,7 +33,7 @@ const PLUCK_POINT: f32 = 0.23;
 /// Peak of one note at full velocity, before its share of the stereo field.
 const NOTE_PEAK: f32 = 0.30;
 /// Time constant with which a released string is damped, seconds.
-const RELEASE: f32 = 0.055;
+const RELEASE: f32 = 0.045;
 /// Time constant with which a string is damped that is struck again, seconds.
 const RESTRIKE: f32 = 0.012;
 /// Time constant with which a taken-over string's last value fades, seconds.

@@ -44,10 +44,10 @@ pub struct Options {
     #[arg(long, default_value = "target/genre")]
     out: PathBuf,
     /// Optimiser steps in all
-    #[arg(long, default_value_t = 1600)]
+    #[arg(long, default_value_t = 8000)]
     steps: usize,
     /// Steps between two measurements
-    #[arg(long, default_value_t = 200)]
+    #[arg(long, default_value_t = 400)]
     epoch: usize,
     /// Windows a step
     #[arg(long, default_value_t = 48)]
