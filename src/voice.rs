@@ -714,8 +714,9 @@ mod tests {
             let (mut error, mut power) = (0.0, 0.0);
             let damping = f64::from(decay(48_000.0, RELEASE));
             let mut envelope = 1.0;
-            // Blocks that are no whole number of grains, and from a quarter of a second on all strings are damped.
-            for block in 0..370 {
+            // Blocks that are no whole number of grains, and from a quarter of a second on all strings are damped, until the
+            // quietest is about to be faint.
+            for block in 0..345 {
                 if block == 250 {
                     voice.all_off();
                 }
