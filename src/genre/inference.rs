@@ -4,12 +4,18 @@
 //! out. The room to work in is kept from reading to reading: taken anew each time, its pages cost more than the sums.
 
 use std::cell::RefCell;
+use std::sync::{Arc, OnceLock};
 
 use candle_core::{Device, Result, Tensor, bail};
 
 use super::convolution::{Matrix, MatrixMut, Sizes, product, read};
 use super::normalisation::{Normalisation, POOLS, pool_row};
 use super::winograd;
+
+/// A convolution's kernels as inference takes them, made of the weights when they are first needed: these must not change
+/// from then on. A clone shares them.
+#[derive(Clone, Default)]
+pub(super) struct Kernels(Arc<OnceLock<Vec<f32>>>);
 
 /// Room to work in.
 #[derive(Default)]
@@ -38,6 +44,7 @@ pub(super) fn at_least(room: &mut Vec<f32>, length: usize) -> &mut [f32] {
 pub(super) fn convolve_and_pool(
     input: &Tensor,
     weight: &Tensor,
+    kernels: &Kernels,
     norm: &Normalisation,
 ) -> Result<Tensor> {
     let sizes = Sizes::new(input.shape(), weight.shape())?;
@@ -55,7 +62,15 @@ pub(super) fn convolve_and_pool(
         read(weight, |weight| {
             ROOM.with_borrow_mut(|room| {
                 if winograd::suits(&sizes, pool) {
-                    winograd::forward(&sizes, input, weight, &pooled, &mut room.tiles, &mut output);
+                    let kernels = kernels.0.get_or_init(|| winograd::transformed(weight));
+                    winograd::forward(
+                        &sizes,
+                        input,
+                        kernels,
+                        &pooled,
+                        &mut room.tiles,
+                        &mut output,
+                    );
                 } else {
                     by_neighbourhoods(&sizes, input, weight, &pooled, room, &mut output);
                 }
@@ -151,7 +166,7 @@ mod tests {
             norm.forward(&(random(&[4, 20, 6, 6]) + 0.5).unwrap(), true).unwrap();
             let (input, weight) = (random(&shape), random(&[20, shape[1], kernel, kernel]));
             let parts = norm.forward(&convolve(&input, &weight).unwrap(), false).unwrap();
-            let whole = convolve_and_pool(&input, &weight, &norm).unwrap();
+            let whole = convolve_and_pool(&input, &weight, &Kernels::default(), &norm).unwrap();
             assert_eq!(parts.dims(), whole.dims());
             let apart = (parts - whole).unwrap().abs().unwrap().flatten_all().unwrap();
             let apart = apart.max(0).unwrap().to_scalar::<f32>().unwrap();

@@ -6,7 +6,7 @@ use candle_core::{D, DType, Device, Result, Tensor, Var};
 use candle_nn::{Init, VarBuilder};
 
 use super::convolution::convolve;
-use super::inference::convolve_and_pool;
+use super::inference::{Kernels, convolve_and_pool};
 use super::normalisation::Normalisation;
 use super::texture::{FEATURES, standardised};
 use super::{GENRES, GenreError};
@@ -57,6 +57,7 @@ impl Config {
 #[derive(Clone)]
 struct Block {
     convolution: Tensor,
+    kernels: Kernels,
     norm: Normalisation,
     residual: Option<(Tensor, Normalisation, Tensor)>,
 }
@@ -81,6 +82,7 @@ impl Block {
         };
         Ok(Self {
             convolution: kernel(inputs, outputs, 3, paths.pp("convolution"))?,
+            kernels: Kernels::default(),
             norm: Normalisation::new(outputs, first_pool, paths.pp("norm"))?,
             residual,
         })
@@ -89,7 +91,7 @@ impl Block {
     /// [batch, inputs, bands, frames] → [batch, outputs, bands / pool, frames / pool].
     fn forward(&self, x: &Tensor, training: bool) -> Result<Tensor> {
         if !training && self.residual.is_none() {
-            return convolve_and_pool(x, &self.convolution, &self.norm);
+            return convolve_and_pool(x, &self.convolution, &self.kernels, &self.norm);
         }
         let y = self.norm.forward(&convolve(x, &self.convolution)?, training)?;
         let Some((second, norm, past)) = &self.residual else {
@@ -143,6 +145,7 @@ pub struct Network {
     config: Config,
     blocks: Vec<Block>,
     time: Tensor,
+    time_kernels: Kernels,
     time_norm: Normalisation,
     genre_weight: Tensor,
     genre_bias: Tensor,
@@ -174,6 +177,7 @@ impl Network {
             config,
             blocks,
             time: kernel(inputs * MAP_BANDS, config.hidden, 1, paths.pp("time.convolution"))?,
+            time_kernels: Kernels::default(),
             time_norm: Normalisation::new(config.hidden, (1, 1), paths.pp("time.norm"))?,
             genre_weight: paths.get_with_hints(
                 (GENRES.len(), features),
@@ -247,7 +251,7 @@ impl Network {
             if training {
                 self.time_norm.forward(&convolve(flat, &self.time)?, true)
             } else {
-                convolve_and_pool(flat, &self.time, &self.time_norm)
+                convolve_and_pool(flat, &self.time, &self.time_kernels, &self.time_norm)
             }
         })?;
         Ok((features, map))

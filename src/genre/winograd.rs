@@ -14,7 +14,6 @@ const STRIP: usize = 256 * 1024;
 /// Room to work in.
 #[derive(Default)]
 pub(super) struct Room {
-    kernels: Vec<f32>,
     tiles: Vec<f32>,
     products: Vec<f32>,
     /// The two rows of the output that a row of tiles makes.
@@ -28,18 +27,16 @@ pub(super) fn suits(sizes: &Sizes, pool: (usize, usize)) -> bool {
     sizes.kernel == 3 && sizes.channels >= 16 && sizes.outputs >= 16 && pool.0 == 2
 }
 
-/// Convolution and what becomes of it.
+/// Convolution by `kernels` that were [`transformed`], and what becomes of it.
 pub(super) fn forward(
     sizes: &Sizes,
     input: &[f32],
-    weight: &[f32],
+    kernels: &[f32],
     pooled: &Pooled,
     room: &mut Room,
     output: &mut [f32],
 ) {
     let Sizes { channels, rows, columns, outputs, .. } = *sizes;
-    let kernels = at_least(&mut room.kernels, 16 * outputs * channels);
-    transform_kernels(weight, outputs * channels, kernels);
     // Tiles in a row, of which the last may reach over the edge, and rows of tiles.
     let (across, down) = (columns.div_ceil(2), pooled.rows);
     let strip = (STRIP / (16 * (channels + outputs) * across.max(1))).clamp(1, down.max(1));
@@ -85,7 +82,9 @@ pub(super) fn forward(
 }
 
 /// G g Gᵀ of each 3 × 3 kernel g: [16, kernels].
-fn transform_kernels(weight: &[f32], count: usize, transformed: &mut [f32]) {
+pub(super) fn transformed(weight: &[f32]) -> Vec<f32> {
+    let count = weight.len() / 9;
+    let mut transformed = vec![0.0; 16 * count];
     let row = |a: f32, b: f32, c: f32| [a, 0.5 * (a + b + c), 0.5 * (a - b + c), c];
     // Sixteen kernels at a time, so that whole cache lines are written.
     let mut block = [[0.0; 16]; 16];
@@ -106,6 +105,7 @@ fn transform_kernels(weight: &[f32], count: usize, transformed: &mut [f32]) {
             transformed.copy_from_slice(&values[..kernels.len()]);
         }
     }
+    transformed
 }
 
 /// Four rows of the input that a row of tiles covers, even and odd columns apart, a zero beyond each edge.
@@ -142,9 +142,7 @@ impl Lines {
             };
             odd[0] = 0.0;
             let (pairs, rest) = row.as_chunks::<2>();
-            for ((even, odd), pair) in even.iter_mut().zip(&mut odd[1..]).zip(pairs) {
-                (*even, *odd) = (pair[0], pair[1]);
-            }
+            part(pairs, even, &mut odd[1..]);
             if let Some(&last) = rest.first() {
                 even[pairs.len()] = last;
                 odd[pairs.len() + 1] = 0.0;
@@ -166,12 +164,28 @@ impl Lines {
     fn join(&self, rows: &mut [f32], columns: usize) {
         for (row, [even, odd]) in rows.chunks_mut(columns).zip([&self.upper, &self.lower]) {
             let (pairs, rest) = row.as_chunks_mut::<2>();
-            for ((pair, &even), &odd) in pairs.iter_mut().zip(even).zip(odd) {
-                *pair = [even, odd];
-            }
+            merge(even, odd, pairs);
             if let (Some(last), Some(&value)) = (rest.first_mut(), even.last()) {
                 *last = value;
             }
+        }
+    }
+}
+
+vectorised! {
+    /// The first of each pair, and the second.
+    fn part(pairs: &[[f32; 2]], first: &mut [f32], second: &mut [f32]) {
+        for ((first, second), pair) in first.iter_mut().zip(second).zip(pairs) {
+            (*first, *second) = (pair[0], pair[1]);
+        }
+    }
+}
+
+vectorised! {
+    /// Pairs of a first and a second.
+    fn merge(first: &[f32], second: &[f32], pairs: &mut [[f32; 2]]) {
+        for ((pair, &first), &second) in pairs.iter_mut().zip(first).zip(second) {
+            *pair = [first, second];
         }
     }
 }
