@@ -560,6 +560,11 @@ fn a_damaged_or_hostile_state_leaves_the_plug_in_as_it_was() {
         rack.load(&[&(json.len() as u64).to_le_bytes()[..], json.as_bytes()].concat());
         assert_eq!(rack.save(), before, "{becomes} was taken");
     }
+    // A list of the last tunes that lost its tune would lack the one that plays.
+    let json = text.replace("\"tune\":", "\"tone\":").replace("T:The Open Window", "T:Another");
+    assert!(json.contains("T:Another"), "{text}");
+    rack.load(&[&(json.len() as u64).to_le_bytes()[..], json.as_bytes()].concat());
+    assert_eq!(rack.save(), before, "a list without its tune was taken");
     // Flipped bits may still make a sound state; whatever it is, it can be played and saved.
     for _ in 0..300 {
         let mut state = good.clone();

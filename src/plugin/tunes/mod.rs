@@ -331,6 +331,10 @@ impl Plugin for Tunes {
 
     /// Refuses a damaged or hostile state whole, so that the plug-in stays as it was.
     fn filter_state(state: &mut PluginState) {
+        // A list without its tune would not have the one that plays.
+        if !state.fields.contains_key("tune") {
+            state.fields.remove("past");
+        }
         let params = TunesParams::new(Arc::new(TunesShared::new()));
         let fault = super::settings_fault(&params, state).or_else(|| {
             let saved = state.fields.get("tune")?;

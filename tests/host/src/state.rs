@@ -68,7 +68,13 @@ pub fn run(library: &Path, inputs: u64, seed: u64) -> anyhow::Result<()> {
             ensure!(sound(&state), "half taken: {:?}", String::from_utf8_lossy(&state));
             let mut other = Rack::new(&entry, id);
             ensure!(other.load(&after), "a state that was saved is refused");
-            ensure!(other.save() == after, "a state comes back another");
+            let again = other.save();
+            ensure!(
+                again == after,
+                "a state comes back another: {:?} as {:?}",
+                String::from_utf8_lossy(&after),
+                String::from_utf8_lossy(&again)
+            );
             // This one is not active: a state in which Generate is on would have a tune written.
             other.activate(48_000.0, 64);
             other.play(64, None);
