@@ -90,9 +90,10 @@ pub fn run(library: &Path, inputs: u64, seed: u64) -> anyhow::Result<()> {
 
 /// Whether a state is what the framework reads as one: a length, and JSON.
 fn sound(state: &[u8]) -> bool {
-    // Where the length says more than there is, the framework reads what there is.
-    let json = state.get(8..).unwrap_or_default();
-    serde_json::Deserializer::from_slice(json)
+    // Where the length says more than there is, the framework reads what there is; and it passes over a name that it does not
+    // know together with what belongs to it, be that text or not.
+    let json = String::from_utf8_lossy(state.get(8..).unwrap_or_default());
+    serde_json::Deserializer::from_str(&json)
         .into_iter::<serde_json::Value>()
         .next()
         .is_some_and(|value| value.is_ok())
