@@ -12,10 +12,20 @@ use super::convolution::{Matrix, MatrixMut, Sizes, product, read};
 use super::normalisation::{Normalisation, POOLS, pool_row};
 use super::winograd;
 
-/// A convolution's kernels as inference takes them, made of the weights when they are first needed: these must not change
-/// from then on. A clone shares them.
-#[derive(Clone, Default)]
-pub(super) struct Kernels(Arc<OnceLock<Vec<f32>>>);
+/// A convolution's weights [outputs, channels, size, size]. A clone shares them.
+#[derive(Clone)]
+pub(super) struct Kernels {
+    pub weight: Tensor,
+    /// As inference takes them where it goes by Winograd, made when they are first needed: the weights must not change from
+    /// then on.
+    transformed: Arc<OnceLock<Vec<f32>>>,
+}
+
+impl From<Tensor> for Kernels {
+    fn from(weight: Tensor) -> Self {
+        Self { weight, transformed: Arc::default() }
+    }
+}
 
 /// Room to work in.
 #[derive(Default)]
@@ -39,15 +49,14 @@ pub(super) fn at_least(room: &mut Vec<f32>, length: usize) -> &mut [f32] {
     &mut room[..length]
 }
 
-/// What `norm.forward(&convolve(input, weight)?, false)` gives: [batch, channels, rows, columns] →
+/// What `norm.forward(&convolve(input, &kernels.weight)?, false)` gives: [batch, channels, rows, columns] →
 /// [batch, outputs, rows / pool.0, columns / pool.1].
 pub(super) fn convolve_and_pool(
     input: &Tensor,
-    weight: &Tensor,
     kernels: &Kernels,
     norm: &Normalisation,
 ) -> Result<Tensor> {
-    let sizes = Sizes::new(input.shape(), weight.shape())?;
+    let sizes = Sizes::new(input.shape(), kernels.weight.shape())?;
     let pool = norm.pool();
     let (rows, columns) = (sizes.rows / pool.0, sizes.columns / pool.1);
     let (scale, shift) = norm.scale_and_shift()?;
@@ -59,10 +68,11 @@ pub(super) fn convolve_and_pool(
     let mut output = vec![0.0; sizes.batch * sizes.outputs * rows * columns];
     let pooled = Pooled { linear: &linear, pool, rows, columns };
     read(input, |input| {
-        read(weight, |weight| {
+        read(&kernels.weight, |weight| {
             ROOM.with_borrow_mut(|room| {
                 if winograd::suits(&sizes, pool) {
-                    let kernels = kernels.0.get_or_init(|| winograd::transformed(weight));
+                    let kernels = &kernels.transformed;
+                    let kernels = kernels.get_or_init(|| winograd::transformed(weight));
                     winograd::forward(
                         &sizes,
                         input,
@@ -166,7 +176,7 @@ mod tests {
             norm.forward(&(random(&[4, 20, 6, 6]) + 0.5).unwrap(), true).unwrap();
             let (input, weight) = (random(&shape), random(&[20, shape[1], kernel, kernel]));
             let parts = norm.forward(&convolve(&input, &weight).unwrap(), false).unwrap();
-            let whole = convolve_and_pool(&input, &weight, &Kernels::default(), &norm).unwrap();
+            let whole = convolve_and_pool(&input, &weight.into(), &norm).unwrap();
             assert_eq!(parts.dims(), whole.dims());
             let apart = (parts - whole).unwrap().abs().unwrap().flatten_all().unwrap();
             let apart = apart.max(0).unwrap().to_scalar::<f32>().unwrap();

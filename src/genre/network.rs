@@ -56,8 +56,7 @@ impl Config {
 /// and a way past both.
 #[derive(Clone)]
 struct Block {
-    convolution: Tensor,
-    kernels: Kernels,
+    convolution: Kernels,
     norm: Normalisation,
     residual: Option<(Tensor, Normalisation, Tensor)>,
 }
@@ -81,8 +80,7 @@ impl Block {
             None
         };
         Ok(Self {
-            convolution: kernel(inputs, outputs, 3, paths.pp("convolution"))?,
-            kernels: Kernels::default(),
+            convolution: kernel(inputs, outputs, 3, paths.pp("convolution"))?.into(),
             norm: Normalisation::new(outputs, first_pool, paths.pp("norm"))?,
             residual,
         })
@@ -91,9 +89,9 @@ impl Block {
     /// [batch, inputs, bands, frames] → [batch, outputs, bands / pool, frames / pool].
     fn forward(&self, x: &Tensor, training: bool) -> Result<Tensor> {
         if !training && self.residual.is_none() {
-            return convolve_and_pool(x, &self.convolution, &self.kernels, &self.norm);
+            return convolve_and_pool(x, &self.convolution, &self.norm);
         }
-        let y = self.norm.forward(&convolve(x, &self.convolution)?, training)?;
+        let y = self.norm.forward(&convolve(x, &self.convolution.weight)?, training)?;
         let Some((second, norm, past)) = &self.residual else {
             return Ok(y);
         };
@@ -144,8 +142,7 @@ pub struct Output {
 pub struct Network {
     config: Config,
     blocks: Vec<Block>,
-    time: Tensor,
-    time_kernels: Kernels,
+    time: Kernels,
     time_norm: Normalisation,
     genre_weight: Tensor,
     genre_bias: Tensor,
@@ -176,8 +173,8 @@ impl Network {
         Ok(Self {
             config,
             blocks,
-            time: kernel(inputs * MAP_BANDS, config.hidden, 1, paths.pp("time.convolution"))?,
-            time_kernels: Kernels::default(),
+            time: kernel(inputs * MAP_BANDS, config.hidden, 1, paths.pp("time.convolution"))?
+                .into(),
             time_norm: Normalisation::new(config.hidden, (1, 1), paths.pp("time.norm"))?,
             genre_weight: paths.get_with_hints(
                 (GENRES.len(), features),
@@ -249,9 +246,9 @@ impl Network {
         }
         let features = self.over_time(&map, |flat| {
             if training {
-                self.time_norm.forward(&convolve(flat, &self.time)?, true)
+                self.time_norm.forward(&convolve(flat, &self.time.weight)?, true)
             } else {
-                convolve_and_pool(flat, &self.time, &self.time_kernels, &self.time_norm)
+                convolve_and_pool(flat, &self.time, &self.time_norm)
             }
         })?;
         Ok((features, map))
@@ -286,7 +283,7 @@ impl Network {
         let hidden = self.config.hidden;
         let (scale, shift) = (scale.reshape((1, hidden, 1, 1))?, shift.reshape((1, hidden, 1, 1))?);
         let features = self.over_time(map.as_tensor(), |flat| {
-            convolve(flat, &self.time)?.broadcast_mul(&scale)?.broadcast_add(&shift)?.relu()
+            convolve(flat, &self.time.weight)?.broadcast_mul(&scale)?.broadcast_add(&shift)?.relu()
         })?;
         let gradients = self.scores(&features)?.narrow(1, genre, 1)?.sum_all()?.backward()?;
         match gradients.get(map.as_tensor()) {
