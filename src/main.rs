@@ -1,7 +1,9 @@
 //! Interface: the `earworm` program.
 
+mod cli;
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    earworm::cli::run()
+    cli::run()
 }

@@ -1,6 +1,6 @@
 //! Core: what tunes sound like, note for note, by the ABC standard 2.1.
 
-use earworm::abc::{self, PPQ, PerformOptions, Performance};
+use earworm_abc::{self as abc, PPQ, PerformOptions, Performance};
 
 /// A tune of these header lines and this music, played; every finding is a mistake of the test's.
 #[track_caller]

@@ -11,8 +11,8 @@ use clack_extensions::note_ports::{NoteDialects, NotePortInfoBuffer, PluginNoteP
 use clack_extensions::params::PluginParams;
 use clack_host::events::event_types::{MidiEvent, NoteOffEvent, NoteOnEvent};
 use clack_host::prelude::*;
-use earworm::abc::{self, PPQ, PerformOptions, Performance};
-use earworm::genre::{GENRES, Hearing, Network};
+use earworm_abc::{self as abc, PPQ, PerformOptions, Performance};
+use earworm_genre::{GENRES, Hearing, Network};
 use host::{METER, Rack, TUNES, Transport};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -183,7 +183,7 @@ fn real_recordings_read_the_same_live_as_from_their_files() {
     paths.sort();
     let mut heard = 0;
     for path in paths {
-        let Ok(mut decoder) = earworm::audio::decode(&path) else {
+        let Ok(mut decoder) = earworm_audio::decode(&path) else {
             continue;
         };
         let (rate, channels) = (f64::from(decoder.sample_rate()), decoder.channels());

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use earworm::{abc, midi};
+use earworm_abc as abc;
+use earworm_midi as midi;
 
 /// A tune with most of what notation has.
 const TUNE: &str = "X:1\nT:The Test of Time\nM:6/8\nL:1/8\nQ:3/8=120\nK:Edor\n\

@@ -1,7 +1,7 @@
 //! Core: what holds for every tune of the collections, where the folder that EARWORM_DATA names has them.
 
-use earworm::abc::{self, PerformOptions, Performance, Tune};
-use earworm::midi;
+use earworm_abc::{self as abc, PerformOptions, Performance, Tune};
+use earworm_midi as midi;
 use std::path::{Path, PathBuf};
 
 /// Every ABC file of the collections; none, and a line that says so, where they are not there.

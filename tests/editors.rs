@@ -5,13 +5,13 @@
 #[path = "editors/raster.rs"]
 mod raster;
 
-use earworm::plugin::meter::editor::{MeterEditor, show as show_meter};
-use earworm::plugin::meter::params::MeterParams;
-use earworm::plugin::meter::shared::{BANDS, Evidence, Hearing, MeterShared};
-use earworm::plugin::theme;
-use earworm::plugin::tunes::editor::{Side, TunesEditor, View as Sheet, show as show_tunes};
-use earworm::plugin::tunes::params::TunesParams;
-use earworm::plugin::tunes::shared::{NOWHERE, Origin, TunesShared, Writing};
+use earworm_plugin::meter::editor::{MeterEditor, show as show_meter};
+use earworm_plugin::meter::params::MeterParams;
+use earworm_plugin::meter::shared::{BANDS, Evidence, Hearing, MeterShared};
+use earworm_plugin::theme;
+use earworm_plugin::tunes::editor::{Side, TunesEditor, View as Sheet, show as show_tunes};
+use earworm_plugin::tunes::params::TunesParams;
+use earworm_plugin::tunes::shared::{NOWHERE, Origin, TunesShared, Writing};
 use egui::accesskit::Role;
 use egui::{Event, Key, Modifiers, PointerButton, Theme};
 use egui_kittest::Harness;
@@ -736,11 +736,11 @@ fn a_text_without_notes_is_refused_and_what_played_before_goes_on() {
 #[test]
 fn an_error_is_listed_with_its_line_and_column() {
     let text = "X:1\nM:4/4\nL:1/4\nK:C\nCDE#F|G4|]\n";
-    let book = earworm::abc::read(text);
+    let book = earworm_abc::read(text);
     let finding = book
         .findings
         .iter()
-        .find(|finding| finding.severity >= earworm::abc::Severity::Warning)
+        .find(|finding| finding.severity >= earworm_abc::Severity::Warning)
         .expect("a stray # is no ABC");
     let line = text[..finding.span.start].matches('\n').count() + 1;
     let column = finding.span.start - text[..finding.span.start].rfind('\n').unwrap();
@@ -814,18 +814,18 @@ impl egui::DroppedFile for Dropped {
 
 #[test]
 fn a_dropped_midi_file_becomes_the_tune() {
-    let book = earworm::abc::read(ENGRAVED[0].1);
-    let performance = earworm::abc::perform(&book.tunes[0], &Default::default());
+    let book = earworm_abc::read(ENGRAVED[0].1);
+    let performance = earworm_abc::perform(&book.tunes[0], &Default::default());
     let tunes = tunes("");
     let shared = tunes.shared.clone();
     let (mut harness, _) = open_tunes(DEFAULT, tunes);
     harness.run();
-    let file = Dropped("jig.mid", earworm::midi::write(&performance));
+    let file = Dropped("jig.mid", earworm_midi::write(&performance));
     harness.input_mut().dropped_files.push(Arc::new(file));
     harness.run();
-    let read = earworm::abc::read(&shared.tune().abc);
-    let again = earworm::abc::perform(&read.tunes[0], &Default::default());
-    let keys = |performance: &earworm::abc::Performance| -> Vec<u8> {
+    let read = earworm_abc::read(&shared.tune().abc);
+    let again = earworm_abc::perform(&read.tunes[0], &Default::default());
+    let keys = |performance: &earworm_abc::Performance| -> Vec<u8> {
         performance.notes.iter().map(|note| note.key).collect()
     };
     assert_eq!(keys(&again), keys(&performance));
@@ -894,7 +894,7 @@ fn the_tune_is_saved_as_text_as_midi_and_as_audio() {
     save_as(&mut harness, "ABC text (.abc)…", &path("waltz.abc"));
     assert_eq!(std::fs::read_to_string(path("waltz.abc")).unwrap(), ENGRAVED[2].1);
     save_as(&mut harness, "MIDI file (.mid)…", &path("waltz.mid"));
-    let read = earworm::midi::read(&std::fs::read(path("waltz.mid")).unwrap()).unwrap();
+    let read = earworm_midi::read(&std::fs::read(path("waltz.mid")).unwrap()).unwrap();
     assert!(!read.notes.is_empty());
     save_as(&mut harness, "Audio (.wav)…", &path("waltz.wav"));
     assert!(std::fs::read(path("waltz.wav")).unwrap().starts_with(b"RIFF"));

@@ -1,7 +1,7 @@
 //! Engraving: what a player would see on the page.
 
-use earworm::abc;
-use earworm::engrave::{Ink, Options, Role, Score, engrave};
+use earworm_abc as abc;
+use earworm_engrave::{Ink, Options, Role, Score, engrave};
 
 fn score(text: &str, width: f32) -> Score {
     let book = abc::read(text);

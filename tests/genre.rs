@@ -7,9 +7,9 @@ use std::f32::consts::TAU;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use earworm::audio::decode;
-use earworm::genre::{Ear, GENRES, Heard, Hearing, Network, State};
-use earworm::spectrum::{BANDS, COLUMN_SECONDS, MelBank, Stft, decibels};
+use earworm_audio::decode;
+use earworm_genre::{Ear, GENRES, Heard, Hearing, Network, State};
+use earworm_spectrum::{BANDS, COLUMN_SECONDS, MelBank, Stft, decibels};
 use realfft::RealFftPlanner;
 use realfft::num_complex::Complex;
 

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use earworm::abc::performance::{BarStart, Metre, Note, Tempo};
-use earworm::abc::{PPQ, Performance};
-use earworm::playback::{Clock, Event, Play, Player, Schedule, Settings};
+use earworm_abc::performance::{BarStart, Metre, Note, Tempo};
+use earworm_abc::{PPQ, Performance};
+use earworm_playback::{Clock, Event, Play, Player, Schedule, Settings};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 
 use clack_host::events::event_types::{NoteOffEvent, NoteOnEvent};
 use clack_host::prelude::*;
-use earworm::abc::{self, PPQ, PerformOptions, Performance};
-use earworm::playback::Schedule;
+use earworm_abc::{self as abc, PPQ, PerformOptions, Performance};
+use earworm_playback::Schedule;
 use host::{Rack, TUNES, Transport, set_event};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};

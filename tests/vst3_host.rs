@@ -6,8 +6,8 @@ use std::ffi::{CStr, c_void};
 use std::path::PathBuf;
 use std::ptr;
 
-use earworm::abc::{self, PPQ, PerformOptions};
-use earworm::plugin::tunes::shared::BUILT_IN;
+use earworm_abc::{self as abc, PPQ, PerformOptions};
+use earworm_plugin::tunes::shared::BUILT_IN;
 use vst3::Steinberg::Vst::{
     AudioBusBuffers, AudioBusBuffers__type0, BusDirections_, Event, Event_, IAudioProcessor,
     IAudioProcessorTrait, IComponent, IComponentTrait, IEventList, IEventListTrait, MediaTypes_,

@@ -114,7 +114,7 @@ fn place(step: Step, alteration: i8) -> i8 {
 }
 
 /// The step and the alteration in semitones of a place on the line of fifths.
-pub(crate) fn at_place(place: i8) -> (Step, i8) {
+pub fn at_place(place: i8) -> (Step, i8) {
     const LINE: [Step; 7] = [Step::F, Step::C, Step::G, Step::D, Step::A, Step::E, Step::B];
     (LINE[(place + 1).rem_euclid(7) as usize], (place + 1).div_euclid(7))
 }
@@ -286,7 +286,7 @@ fn is_chord_kind(kind: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::abc::{read, write};
+    use crate::{read, write};
 
     fn moved(head: &str, music: &str, semitones: i8) -> String {
         let tune = read(&format!("X:1\nT:Move\nM:4/4\nL:1/8\n{head}\n{music}\n")).tunes.remove(0);

@@ -15,7 +15,7 @@ use std::fmt::Write;
 ///
 /// ```
 /// let text = "X:1\nT:Scale\nM:4/4\nL:1/4\nK:Dmix\nDEFG|A3/2B/c2|]\n";
-/// assert_eq!(earworm::abc::write(&earworm::abc::read(text).tunes[0]), text);
+/// assert_eq!(earworm_abc::write(&earworm_abc::read(text).tunes[0]), text);
 /// ```
 pub fn write(tune: &Tune) -> String {
     let mut sheet = Sheet::default();

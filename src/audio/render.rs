@@ -1,8 +1,8 @@
 //! Worker: notes rendered with the built-in voice, and stereo WAV files.
 
-use crate::abc::performance::PERCUSSION;
-use crate::abc::{PPQ, Performance};
-use crate::voice::Voice;
+use earworm_abc::performance::PERCUSSION;
+use earworm_abc::{PPQ, Performance};
+use earworm_playback::voice::Voice;
 use std::io::{Seek, Write};
 
 /// The longest a rendering may be, in seconds: three hours.
@@ -32,11 +32,11 @@ pub enum RenderError {
 /// A performance played by [`Voice`], a stereo sample at a time.
 ///
 /// ```
-/// use earworm::abc;
+/// use earworm_abc as abc;
 /// let book = abc::read("X:1\nT:Scale\nM:4/4\nL:1/4\nK:C\nCDEF|\n");
 /// let performance = abc::perform(&book.tunes[0], &abc::PerformOptions::default());
-/// let samples: Vec<[f32; 2]> = earworm::audio::Rendering::new(&performance, 44_100).collect();
-/// assert!(samples.len() as f64 >= 44_100.0 * earworm::audio::seconds(&performance));
+/// let samples: Vec<[f32; 2]> = earworm_audio::Rendering::new(&performance, 44_100).collect();
+/// assert!(samples.len() as f64 >= 44_100.0 * earworm_audio::seconds(&performance));
 /// ```
 pub struct Rendering {
     voice: Voice,
@@ -223,7 +223,7 @@ pub fn wav_work(performance: &Performance, sample_rate: u32) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::abc::performance::{Note, Tempo};
+    use earworm_abc::performance::{Note, Tempo};
 
     fn note(start: u32, duration: u32, key: u8) -> Note {
         Note {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use super::{Outcome, Refusal, for_each, print, read_file};
-use crate::abc::{self, Finding, PerformOptions, Severity};
+use earworm_abc::{self as abc, Finding, PerformOptions, Severity};
 
 /// What `earworm check` is told.
 #[derive(clap::Args)]

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::{Outcome, Progress, Refusal, for_each, print};
-use crate::audio::{DecodeError, decode};
-use crate::genre::{GENRES, Heard, Hearing, Network, State};
-use crate::weights;
+use earworm_audio::{DecodeError, decode};
+use earworm_genre::{GENRES, Heard, Hearing, Network, State};
+use earworm_weights as weights;
 
 mod plot;
 

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use super::check::no_tune;
 use super::tune_file::{Format, write_abc, write_performance};
 use super::{Outcome, Refusal, for_each, read_file};
-use crate::abc::{self, PerformOptions, Performance, Severity, Tune, Tunebook};
-use crate::midi;
+use earworm_abc::{self as abc, PerformOptions, Performance, Severity, Tune, Tunebook};
+use earworm_midi as midi;
 
 /// What `earworm convert` is told.
 #[derive(clap::Args)]

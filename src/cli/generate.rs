@@ -6,9 +6,9 @@ use std::path::PathBuf;
 
 use super::tune_file::{Format, write_abc, write_performance};
 use super::{Outcome, Progress, Refusal, for_each, print};
-use crate::abc::{self, Key, Metre, PerformOptions};
-use crate::tunes::{BARS, ComposeError, Composer, Composition, Request, Style};
-use crate::weights;
+use earworm_abc::{self as abc, Key, Metre, PerformOptions};
+use earworm_tunes::{BARS, ComposeError, Composer, Composition, Request, Style};
+use earworm_weights as weights;
 
 /// What `earworm generate` is told.
 #[derive(clap::Args)]

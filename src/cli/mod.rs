@@ -289,8 +289,8 @@ fn told_by_clap(error: &clap::Error) -> Outcome {
 #[cfg(feature = "plugin")]
 fn open_standalone(plugin: &str, options: Standalone) -> Outcome {
     let opened = match plugin {
-        "meter" => crate::plugin::run_meter(options.flags),
-        _ => crate::plugin::run_tunes(options.flags),
+        "meter" => earworm_plugin::run_meter(options.flags),
+        _ => earworm_plugin::run_tunes(options.flags),
     };
     // The audio backend has said why.
     if opened { Outcome::Done } else { Outcome::Refused }

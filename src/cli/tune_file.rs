@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use super::{Progress, Refusal, write_whole};
-use crate::abc::Performance;
-use crate::audio::{RenderError, wav_work, write_wav};
-use crate::midi;
+use earworm_abc::Performance;
+use earworm_audio::{RenderError, wav_work, write_wav};
+use earworm_midi as midi;
 use std::io::Write;
 
 /// The rate of WAV files, samples a second.

@@ -1,7 +1,7 @@
 //! Core: a voice as measures of events, beamed, tied and slurred, before it has a place on the page.
 
 use super::smufl::{self, Glyph};
-use crate::abc::{
+use earworm_abc::{
     Accidental, AnnotationPlace, Attached, Bar, BarLine, Change, Clef, ElementKind, Length, Metre,
     MetreSign, Step, Tempo, Tune, Voice, model::Note,
 };

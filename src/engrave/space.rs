@@ -5,7 +5,7 @@ use super::{
     smufl::{self, Glyph},
     text_width,
 };
-use crate::abc::{BarLine, Length, Metre, MetreSign};
+use earworm_abc::{BarLine, Length, Metre, MetreSign};
 
 /// Left and right of the page, in staff spaces.
 pub(super) const MARGIN: f32 = 2.5;
@@ -369,8 +369,8 @@ pub(super) fn accidental_columns(notes: &Notes) -> (f32, Vec<(usize, f32)>) {
 }
 
 /// The glyph of a written accidental.
-pub(super) fn written_accidental(accidental: crate::abc::Accidental) -> Glyph {
-    use crate::abc::Accidental::Microtone;
+pub(super) fn written_accidental(accidental: earworm_abc::Accidental) -> Glyph {
+    use earworm_abc::Accidental::Microtone;
     match accidental {
         Microtone { numerator, denominator } => {
             let semitones = f32::from(numerator) / f32::from(denominator.max(1));

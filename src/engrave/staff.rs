@@ -7,7 +7,7 @@ use super::{
     space::{self, CHORD_SIZE, GRACE, GRACE_STEP, Line, MeasureSpan, TEXT_SIZE},
     text_width,
 };
-use crate::abc::{BarLine, Grace, Metre, Tempo};
+use earworm_abc::{BarLine, Grace, Metre, Tempo};
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -1581,7 +1581,7 @@ fn dynamic(name: &str) -> Option<Vec<Glyph>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::abc::Length;
+    use earworm_abc::Length;
 
     #[test]
     fn a_flat_signature_lies_on_the_lines_that_players_expect_in_every_clef() {

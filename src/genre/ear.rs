@@ -7,7 +7,7 @@ use candle_core::{D, Device, Tensor};
 
 use super::texture::{self, Spacing};
 use super::{GENRES, GenreError, MAP_BANDS, MAP_FRAMES, Network, STRIDE, window};
-use crate::spectrum::{BANDS, COLUMN_SECONDS, MelBank, decibels};
+use earworm_spectrum::{BANDS, COLUMN_SECONDS, MelBank, decibels};
 
 /// Columns of the longest window, 30 s.
 pub(super) const LONGEST: usize = (30.0 / COLUMN_SECONDS) as usize;
@@ -86,7 +86,8 @@ impl Reading {
 /// Keeps the last 30 s of mel columns and names their genre.
 ///
 /// ```
-/// use earworm::{genre::{Ear, Network, State}, spectrum::Stft};
+/// use earworm_genre::{Ear, Network, State};
+/// use earworm_spectrum::Stft;
 /// let mut stft = Stft::new(44_100.0);
 /// let mut ear = Ear::new(Network::embedded()?, 44_100.0);
 /// for n in 0..4 * 44_100 {
@@ -95,7 +96,7 @@ impl Reading {
 ///     }
 /// }
 /// assert_ne!(ear.listen()?.state, State::Silence);
-/// # Ok::<(), earworm::genre::GenreError>(())
+/// # Ok::<(), earworm_genre::GenreError>(())
 /// ```
 pub struct Ear {
     network: Arc<Network>,

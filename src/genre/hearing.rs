@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::ear::LONGEST;
 use super::{ActivationMap, Ear, GENRES, GenreError, Network, State};
-use crate::spectrum::{BANDS, COLUMN_SECONDS, MelBank, Stft, decibels};
+use earworm_spectrum::{BANDS, COLUMN_SECONDS, MelBank, Stft, decibels};
 
 /// Columns between two entries of the timeline, 5 s, and in the window of each, 10 s.
 const STEP: usize = (5.0 / COLUMN_SECONDS) as usize;

@@ -10,7 +10,7 @@ use super::inference::{Kernels, convolve_and_pool};
 use super::normalisation::Normalisation;
 use super::texture::{FEATURES, standardised};
 use super::{GENRES, GenreError};
-use crate::spectrum::BANDS;
+use earworm_spectrum::BANDS;
 
 /// Every `STRIDE`-th column of the front end is heard: one each 232 ms.
 pub const STRIDE: usize = 3;

@@ -10,7 +10,7 @@ use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor, 
 use candle_nn::{Init, VarBuilder};
 
 use super::convolution::{read, values};
-use crate::vectorised::vectorised;
+use earworm_vectorised::vectorised;
 
 /// Keeps a channel that never varies from being divided by zero.
 const EPSILON: f32 = 1e-5;

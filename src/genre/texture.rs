@@ -17,8 +17,8 @@ use realfft::{RealFftPlanner, RealToComplex};
 
 use super::STRIDE;
 use super::window::RANGE;
-use crate::spectrum::{BANDS, COLUMN_SECONDS};
-use crate::vectorised::vectorised;
+use earworm_spectrum::{BANDS, COLUMN_SECONDS};
+use earworm_vectorised::vectorised;
 
 /// Broad bands, and the mel bands in each.
 const GROUPS: usize = 16;

@@ -1,6 +1,6 @@
 //! Core: mel frames as the network takes them.
 
-use crate::spectrum::BANDS;
+use earworm_spectrum::BANDS;
 
 /// Range below the loudest value of a window that the network sees, dB.
 pub const RANGE: f32 = 80.0;

@@ -6,7 +6,7 @@
 
 use super::convolution::{Matrix, MatrixMut, Sizes, product};
 use super::inference::{Pooled, at_least};
-use crate::vectorised::vectorised;
+use earworm_vectorised::vectorised;
 
 /// Values of a strip's tiles and products: 1 MiB.
 const STRIP: usize = 256 * 1024;

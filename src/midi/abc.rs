@@ -3,8 +3,8 @@
 use super::find;
 use super::read::bar_ticks;
 use super::repeats;
-use crate::abc::performance::{KeyStart, Metre, Note};
-use crate::abc::{Key, Length, PPQ, Performance};
+use earworm_abc::performance::{KeyStart, Metre, Note};
+use earworm_abc::{Key, Length, PPQ, Performance};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 

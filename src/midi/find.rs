@@ -1,8 +1,8 @@
 //! Core: what MIDI does not say: key and mode, metre, pickup, and how a key is spelled.
 
 use super::read::bar_ticks;
-use crate::abc::performance::{Metre, Note};
-use crate::abc::{Key, Mode, PPQ, at_place};
+use earworm_abc::performance::{Metre, Note};
+use earworm_abc::{Key, Mode, PPQ, at_place};
 
 /// How well each pitch class fits a major and a minor tonic, from the tonic up (C. L. Krumhansl, Cognitive
 /// Foundations of Musical Pitch, 1990, p. 30: the probe-tone ratings).

@@ -1,10 +1,10 @@
 //! Core: a Standard MIDI File as a performance.
 
 use super::{ACCOMPANIMENT, BAR_STARTS};
-use crate::abc::performance::{
+use earworm_abc::performance::{
     BarStart, ChordStart, KeyStart, MOST_NOTES, MOST_TICKS, Metre, Note, Program, Tempo,
 };
-use crate::abc::{Finding, Key, Mode, PPQ, Performance, Severity, at_place};
+use earworm_abc::{Finding, Key, Mode, PPQ, Performance, Severity, at_place};
 use midly::{Format, MetaMessage, MidiMessage, Timing, TrackEventKind};
 use std::collections::{HashMap, VecDeque};
 
@@ -172,7 +172,7 @@ impl Reading {
                     break;
                 }
                 TrackEventKind::Meta(MetaMessage::TrackName(name)) => {
-                    let name = crate::abc::decode(name);
+                    let name = earworm_abc::decode(name);
                     if name == ACCOMPANIMENT {
                         accompaniment = true;
                     } else if self.performance.title.is_empty() {
@@ -180,7 +180,7 @@ impl Reading {
                     }
                 }
                 TrackEventKind::Meta(MetaMessage::Text(text)) => {
-                    let text = crate::abc::decode(text);
+                    let text = earworm_abc::decode(text);
                     // Whatever the text, it ends up between quotation marks in one line.
                     if !text.is_empty() && !text.contains(['"', '\n', '\r']) {
                         chords.push(ChordStart {

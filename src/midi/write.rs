@@ -2,7 +2,7 @@
 
 use super::read::metre_bars;
 use super::{ACCOMPANIMENT, BAR_STARTS};
-use crate::abc::{Mode, PPQ, Performance};
+use earworm_abc::{Mode, PPQ, Performance};
 use midly::num::{u4, u7, u15, u24, u28};
 use midly::{
     Format, Header, MetaMessage, MidiMessage, Smf, Timing, Track, TrackEvent, TrackEventKind,

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 /// A place for one object on its way between threads.
 ///
 /// ```
-/// use earworm::plugin::handover::Mailbox;
+/// use earworm_plugin::handover::Mailbox;
 ///
 /// let mailbox = Mailbox::empty();
 /// assert!(mailbox.put(Box::new(1)).is_none());

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::controls::caption;
 use super::theme::{Palette, SMALL};
-use crate::weights::WeightsFileError;
+use earworm_weights::WeightsFileError;
 
 /// The weights of one instance. A project keeps the path of the file, not the weights.
 #[derive(Debug, Default)]

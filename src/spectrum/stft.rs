@@ -45,7 +45,7 @@ pub fn column_time(column: u64) -> f64 {
 /// and denormals count as silence.
 ///
 /// ```
-/// let mut stft = earworm::spectrum::Stft::new(48_000.0);
+/// let mut stft = earworm_spectrum::Stft::new(48_000.0);
 /// let mut frames = 0;
 /// for n in 0..48_000 {
 ///     let tone = (n as f32 * 440.0 / 48_000.0 * std::f32::consts::TAU).sin();

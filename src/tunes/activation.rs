@@ -7,7 +7,7 @@
 // Several slices walk in step: an index says so most plainly, and the compiler drops its checks.
 #![allow(clippy::needless_range_loop)]
 
-use crate::vectorised::vectorised;
+use earworm_vectorised::vectorised;
 
 /// e to the x for the range that a sigmoid tells from 0 and 1 (Cephes' split of the argument).
 #[inline(always)]

@@ -16,7 +16,7 @@ use super::plain::{Mode, PlainKey, PlainTune};
 use super::step::Step;
 use super::style::Style;
 use super::weights::{Weights, WeightsError};
-use crate::abc::{self, Key, Metre};
+use earworm_abc::{self as abc, Key, Metre};
 
 /// Fewest and most bars that a tune can be asked for.
 pub const BARS: std::ops::RangeInclusive<u32> = 4..=64;

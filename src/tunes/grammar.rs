@@ -314,7 +314,7 @@ mod tests {
     use rand::{Rng, SeedableRng};
 
     use super::*;
-    use crate::abc::{self, ElementKind};
+    use earworm_abc::{self as abc, ElementKind};
 
     /// A tune in which every character was drawn blindly from those that the mask allows.
     fn blind(header: &str, form: Form, seed: u64) -> String {

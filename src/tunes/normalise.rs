@@ -1,6 +1,6 @@
 //! Core: a tune as collections have it → the plain form, or why not.
 //!
-//! It reads ABC itself, and not by [`crate::abc::read`](crate::abc::read()), for it does the opposite: that one reads
+//! It reads ABC itself, and not by [`earworm_abc::read`](earworm_abc::read()), for it does the opposite: that one reads
 //! whatever it can and mends the rest, this one takes what the plain form says exactly and refuses the tune otherwise, on
 //! the written lengths (a hornpipe is not swung) in the order of the text. And what it makes of the collections is
 //! what the network was trained on: another reader would make other tunes of some, under weights that know these.

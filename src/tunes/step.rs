@@ -7,7 +7,7 @@ use super::activation;
 use super::context::FACTS;
 use super::network::Cell;
 use super::weights::{Matrix, Weights};
-use crate::vectorised::vectorised;
+use earworm_vectorised::vectorised;
 
 /// The network's memory of a text, and room to work in.
 #[derive(Debug, Clone)]
@@ -193,9 +193,9 @@ mod tests {
     use candle_nn::VarBuilder;
 
     use super::*;
-    use crate::tunes::context::{Context, FACTS};
-    use crate::tunes::network::{Config, Network};
-    use crate::tunes::plans::Plans;
+    use crate::context::{Context, FACTS};
+    use crate::network::{Config, Network};
+    use crate::plans::Plans;
 
     const TUNE: &str = "R:jig\nM:6/8\nL:1/8\nK:G\nD|GAB ABc|\"D\"d>BG (3GAG D|GAB A^Bc|dBG G2:|]";
 
@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn the_shipped_network_steps_as_the_network_does() {
-        let composer = crate::tunes::Composer::embedded().unwrap();
+        let composer = crate::Composer::embedded().unwrap();
         let apart = greatest_difference(composer.weights());
         assert!(apart < 1e-4, "{apart}");
     }

@@ -293,7 +293,7 @@ enum Found {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tunes::Composer;
+    use crate::Composer;
 
     #[test]
     fn rounding_keeps_each_row_within_half_of_its_scale() {

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::{host, measure, process};
+
 /// What the task is told on the command line.
 #[derive(clap::Args)]
 pub struct Options {
@@ -16,17 +18,18 @@ pub struct Options {
 /// Runs the task.
 pub fn run(options: Options) -> anyhow::Result<()> {
     // A limit that is missed in one section must not hide the others.
-    let process = super::host::run(&["bench"], false);
+    let process = host::run(&["bench"], false);
     let data = options.data.or_else(|| std::env::var_os("EARWORM_DATA").map(PathBuf::from));
     let abc = match data {
-        Some(data) => super::bench_abc::run(&data.join("tunes")),
+        Some(data) => measure::run(["bench-abc".into(), data.join("tunes").into_os_string()]),
         None => {
             println!("abc: skipped, as neither --data nor EARWORM_DATA names a folder with tunes");
             Ok(())
         }
     };
-    let genre = super::bench_genre::run(&options.python);
-    let editors = super::bench_editors::run();
+    let genre = measure::run(["bench-genre", &options.python]);
+    let editors =
+        process::run(process::cargo().args(["bench", "--workspace", "--bench", "editors"]));
     let sections = [("plug-ins", process), ("abc", abc), ("genre", genre), ("editors", editors)];
     let mut missed = Vec::new();
     for (section, result) in sections {

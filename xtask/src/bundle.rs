@@ -47,14 +47,14 @@ pub fn folder(release: bool) -> PathBuf {
 /// Where the build or a bundle fails.
 pub fn make(release: bool) -> anyhow::Result<Vec<(Format, PathBuf)>> {
     let mut build = process::cargo();
-    build.args(["build", "--package", "earworm"]);
+    build.args(["build", "--package", "earworm", "--package", "earworm-plugin"]);
     if release {
         build.arg("--release");
     }
     process::run(&mut build)?;
     let library = process::target()
         .join(if release { "release" } else { "debug" })
-        .join(bundler::library_name("earworm"));
+        .join(bundler::library_name("earworm_plugin"));
     Format::ALL
         .into_iter()
         .map(|format| Ok((format, bundler::bundle(format, NAME, &library, &folder(release))?)))

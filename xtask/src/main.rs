@@ -1,36 +1,19 @@
 //! Interface: the project's tasks, one file each.
 
 mod bench;
-mod bench_abc;
-mod bench_editors;
-mod bench_genre;
 mod bundle;
-mod conformance;
 mod demo;
-mod eval_genre;
-mod eval_tunes;
-mod fuzz;
-mod genre_clips;
-mod genre_curves;
-mod genre_scores;
-mod genre_texture;
-mod genre_weights;
-mod genre_windows;
 mod host;
-mod hostile;
 mod hosts;
-mod loss_curve;
-mod ngram;
+mod measure;
 mod packages;
 mod process;
-mod roundtrip;
 mod screenshots;
 mod soak;
 mod test;
 mod trace;
-mod train_genre;
-mod train_tunes;
-mod tunes_corpus;
+
+use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
 
@@ -50,16 +33,18 @@ enum Task {
     Test(test::Options),
     /// Makes Earworm.clap and Earworm.vst3
     Bundle(bundle::Options),
-    /// Trains a network
-    #[command(subcommand)]
-    Train(Train),
-    /// Measures a network on data it was not trained on
-    #[command(subcommand)]
-    Eval(Eval),
+    /// Trains a network: `train tunes …`, `train genre …`
+    #[command(disable_help_flag = true)]
+    Train(Words),
+    /// Measures a network on data it was not trained on: `eval tunes …`, `eval genre …`
+    #[command(disable_help_flag = true)]
+    Eval(Words),
     /// Compares the ABC reader with abc2midi, tune by tune, and with itself by way of ABC and MIDI
-    Conformance(conformance::Options),
-    /// Hostile text through the ABC reader, performer and writers
-    Fuzz(fuzz::Options),
+    #[command(disable_help_flag = true)]
+    Conformance(Words),
+    /// Hostile input: `fuzz abc`, `fuzz hostile`, `fuzz state`
+    #[command(subcommand)]
+    Fuzz(Fuzz),
     /// Times what has a limit, each figure beside a baseline of the same run
     Bench(bench::Options),
     /// Lists what the audio thread asks of the system: nothing
@@ -72,20 +57,35 @@ enum Task {
     Screenshots(screenshots::Options),
 }
 
-#[derive(Subcommand)]
-enum Train {
-    /// The char-RNN that writes tunes
-    Tunes(train_tunes::Options),
-    /// The CNN that names genres
-    Genre(train_genre::Options),
+/// What a task hands on as it is.
+#[derive(clap::Args)]
+struct Words {
+    /// `--help` after the task's name lists them
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    words: Vec<OsString>,
 }
 
+impl Words {
+    fn after(self, task: &str) -> impl Iterator<Item = OsString> {
+        std::iter::once(task.into()).chain(self.words)
+    }
+}
+
+/// The words of `cargo xtask fuzz`.
 #[derive(Subcommand)]
-enum Eval {
-    /// The char-RNN that writes tunes
-    Tunes(eval_tunes::Options),
-    /// The CNN that names genres
-    Genre(eval_genre::Options),
+enum Fuzz {
+    /// States of the plug-ins, handed in as a host does
+    State {
+        /// How many inputs
+        #[arg(long, default_value_t = 100_000)]
+        inputs: u64,
+        /// The same seed gives the same inputs
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// What the core reads: `cargo xtask fuzz abc --help` says more
+    #[command(external_subcommand)]
+    Core(Vec<OsString>),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -93,12 +93,13 @@ fn main() -> anyhow::Result<()> {
         Task::Demo(options) => demo::run(options),
         Task::Test(options) => test::run(options),
         Task::Bundle(options) => bundle::run(options),
-        Task::Train(Train::Tunes(options)) => train_tunes::run(options),
-        Task::Train(Train::Genre(options)) => train_genre::run(options),
-        Task::Eval(Eval::Tunes(options)) => eval_tunes::run(options),
-        Task::Eval(Eval::Genre(options)) => eval_genre::run(options),
-        Task::Conformance(options) => conformance::run(options),
-        Task::Fuzz(options) => fuzz::run(options),
+        Task::Train(words) => measure::train(words.after("train")),
+        Task::Eval(words) => measure::train(words.after("eval")),
+        Task::Conformance(words) => measure::run(words.after("conformance")),
+        Task::Fuzz(Fuzz::State { inputs, seed }) => {
+            host::run(&["state", &inputs.to_string(), &seed.to_string()], false)
+        }
+        Task::Fuzz(Fuzz::Core(words)) => measure::run(Words { words }.after("fuzz")),
         Task::Bench(options) => bench::run(options),
         Task::Trace(options) => trace::run(options),
         Task::Soak(options) => soak::run(options),

@@ -46,6 +46,19 @@ pub fn run(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Runs `command` as it is, with this task's own input and output, so that it may show its progress and be piped.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_here(command: &mut Command) -> anyhow::Result<()> {
+    let line = words(command);
+    let status = command.status().with_context(|| format!("can't start `{line}`"))?;
+    if !status.success() {
+        bail!("`{line}` ended with {status}");
+    }
+    Ok(())
+}
+
 /// Runs `command` and returns what it printed on standard output.
 ///
 /// # Errors

@@ -7,10 +7,10 @@ use std::path::Path;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-use crate::chart;
 use crate::cli::{Refusal, write_whole};
-use crate::genre::{ActivationMap, GENRES, Heard, Picture};
-use crate::spectrum::{BANDS, COLUMN_SECONDS, band_centre};
+use earworm_chart as chart;
+use earworm_genre::{ActivationMap, GENRES, Heard, Picture};
+use earworm_spectrum::{BANDS, COLUMN_SECONDS, band_centre};
 
 /// Size of the picture, pixels.
 const SIZE: (u32, u32) = (1_200, 640);

@@ -24,10 +24,10 @@ use nice_plug_egui::{
 use super::history::History;
 use super::params::{MeterParams, editor_state};
 use super::shared::{GENRES, Hearing, MeterShared};
-use crate::plugin::files::Chooser;
-use crate::plugin::parts::{self, FOOTER, Notice, TITLE_BAR, part, section};
-use crate::plugin::theme::{self, GAP, Palette};
-use crate::plugin::watch::Watch;
+use crate::files::Chooser;
+use crate::parts::{self, FOOTER, Notice, TITLE_BAR, part, section};
+use crate::theme::{self, GAP, Palette};
+use crate::watch::Watch;
 
 /// What the window keeps from frame to frame; none of it is saved with a project.
 #[derive(Default)]

@@ -9,9 +9,9 @@ use rtrb::Consumer;
 
 use super::params::MeterParams;
 use super::shared::{COLUMNS, Evidence, GENRES, Hearing, MeterShared};
-use crate::genre::{Ear, GenreError, Network, Reading, State};
-use crate::plugin::crew::Job;
-use crate::spectrum::{BANDS, COLUMN_SECONDS, MelBank, decibels};
+use crate::crew::Job;
+use earworm_genre::{Ear, GenreError, Network, Reading, State};
+use earworm_spectrum::{BANDS, COLUMN_SECONDS, MelBank, decibels};
 
 /// Columns from one reading to the next: about a third of a second.
 const READING_EVERY: u32 = 4;
@@ -82,7 +82,7 @@ impl Listener {
 
     fn listen(&mut self, dismissed: &AtomicBool) -> Result<(), GenreError> {
         let weights = &self.shared.weights;
-        let new = weights.take(&mut self.seen_weights, crate::weights::genre, self.network)?;
+        let new = weights.take(&mut self.seen_weights, earworm_weights::genre, self.network)?;
         if let Some(network) = new {
             let mut ear = Ear::new(network, self.sample_rate);
             // What was heard so far is for another network to hear too.
@@ -273,8 +273,8 @@ impl Job for Listener {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plugin::meter::history::SECONDS;
-    use crate::spectrum::Stft;
+    use crate::meter::history::SECONDS;
+    use earworm_spectrum::Stft;
     use rtrb::{Producer, RingBuffer};
 
     const RATE: f32 = 22_050.0;
@@ -335,7 +335,7 @@ mod tests {
 
     #[test]
     fn damaged_weights_and_a_panic_are_told_and_the_next_activation_starts_afresh() {
-        use crate::plugin::crew::Crew;
+        use crate::crew::Crew;
         static CREW: Crew = Crew::new("test-weights");
         for (network, told) in
             [(damaged as Source, "weights can't be read"), (panicking, "capacity overflow")]

@@ -21,8 +21,8 @@ use self::params::MeterParams;
 use self::shared::{Hearing, MeterShared};
 use super::crew::{Crew, Seat};
 use super::subnormal::without_subnormal;
-use crate::genre::Network;
-use crate::spectrum::{COLUMN_SECONDS, Stft};
+use earworm_genre::Network;
+use earworm_spectrum::{COLUMN_SECONDS, Stft};
 
 /// Listens for all Meters of the process.
 static CREW: Crew = Crew::new("earworm-meter");

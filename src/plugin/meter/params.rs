@@ -6,8 +6,8 @@ use nice_plug::prelude::*;
 use nice_plug_egui::EguiEditorState;
 
 use super::shared::{Heard, MeterShared};
-use crate::plugin::theme::ThemeChoice;
-use crate::plugin::weights::Kept as KeptWeights;
+use crate::theme::ThemeChoice;
+use crate::weights::Kept as KeptWeights;
 
 /// What a musician can set on the Meter, and what a project keeps of it.
 #[derive(Params)]

@@ -16,7 +16,7 @@ use nice_plug::params::persist::PersistentField;
 use serde::{Deserialize, Serialize};
 
 use super::history::History;
-use crate::plugin::weights::Weights;
+use crate::weights::Weights;
 
 /// How many genres there are.
 pub const GENRES: usize = 12;

@@ -33,10 +33,10 @@ use self::list::Pressed;
 use self::notation::Notation;
 use super::params::{TunesParams, editor_state};
 use super::shared::{Command, NOWHERE, Origin, TunesShared};
-use crate::plugin::files::{Chooser, Wish};
-use crate::plugin::parts::{self, FOOTER, Notice, TITLE_BAR, part, section};
-use crate::plugin::theme::{self, GAP, Palette};
-use crate::plugin::watch::Watch;
+use crate::files::{Chooser, Wish};
+use crate::parts::{self, FOOTER, Notice, TITLE_BAR, part, section};
+use crate::theme::{self, GAP, Palette};
+use crate::watch::Watch;
 
 /// How the tune is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -22,10 +22,10 @@ use self::shared::{NOWHERE, SavedTune, TunesShared};
 use self::writer::{Played, Writer, tag};
 use super::crew::{Crew, Seat};
 use super::subnormal::without_subnormal;
-use crate::abc::performance::PERCUSSION;
-use crate::playback::{Clock, Event, POLYPHONY, Player, Settings};
-use crate::tunes::Composer;
-use crate::voice::Voice;
+use earworm_abc::performance::PERCUSSION;
+use earworm_playback::voice::Voice;
+use earworm_playback::{Clock, Event, POLYPHONY, Player, Settings};
+use earworm_tunes::Composer;
 
 /// Writes for all Tunes of the process.
 static CREW: Crew = Crew::new("earworm-tunes");

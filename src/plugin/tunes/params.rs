@@ -6,11 +6,11 @@ use nice_plug::prelude::*;
 use nice_plug_egui::EguiEditorState;
 
 use super::shared::{Kept, KeptPast, TunesShared};
-use crate::abc::{self, Key, Step};
-use crate::playback::{Play, Settings};
-use crate::plugin::theme::ThemeChoice;
-use crate::plugin::weights::Kept as KeptWeights;
-use crate::tunes::Style;
+use crate::theme::ThemeChoice;
+use crate::weights::Kept as KeptWeights;
+use earworm_abc::{self as abc, Key, Step};
+use earworm_playback::{Play, Settings};
+use earworm_tunes::Style;
 
 /// The dance to write.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,10 +17,10 @@ use nice_plug::params::persist::PersistentField;
 use serde::{Deserialize, Serialize};
 
 use super::past::{Past, SavedPast};
-use crate::abc::{self, PerformOptions};
-use crate::playback::Schedule;
-use crate::plugin::handover::Mailbox;
-use crate::plugin::weights::Weights;
+use crate::handover::Mailbox;
+use crate::weights::Weights;
+use earworm_abc::{self as abc, PerformOptions};
+use earworm_playback::Schedule;
 
 /// `position` and `seek` when there is none.
 pub const NOWHERE: u32 = u32::MAX;

@@ -10,12 +10,12 @@ use rtrb::Consumer;
 
 use super::params::TunesParams;
 use super::shared::{Command, Origin, TunesShared, Writing, schedule};
-use crate::abc::performance::{self, Metre, Tempo};
-use crate::abc::{PPQ, Performance};
-use crate::midi;
-use crate::plugin::crew::Job;
-use crate::tunes::weights::WeightsError;
-use crate::tunes::{BARS, ComposeError, Composer, Request};
+use crate::crew::Job;
+use earworm_abc::performance::{self, Metre, Tempo};
+use earworm_abc::{PPQ, Performance};
+use earworm_midi as midi;
+use earworm_tunes::weights::WeightsError;
+use earworm_tunes::{BARS, ComposeError, Composer, Request};
 
 /// How many notes that were played in are remembered.
 const PLAYED_IN: usize = 256;
@@ -128,7 +128,7 @@ impl Writer {
     /// Loads the weights if there are none yet, or others were asked for.
     fn load(&mut self) -> Result<(), WeightsError> {
         let weights = &self.shared.weights;
-        let new = weights.take(&mut self.seen_weights, crate::weights::tunes, self.source)?;
+        let new = weights.take(&mut self.seen_weights, earworm_weights::tunes, self.source)?;
         self.composer = new.or(self.composer.take());
         Ok(())
     }
@@ -325,7 +325,7 @@ impl Job for Writer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::abc;
+    use earworm_abc as abc;
     use rtrb::{Producer, RingBuffer};
 
     fn writer() -> (Writer, Producer<Played>, Arc<TunesShared>) {
@@ -386,7 +386,7 @@ mod tests {
 
     #[test]
     fn damaged_weights_and_a_panic_are_told_and_the_next_activation_starts_afresh() {
-        use crate::plugin::crew::Crew;
+        use crate::crew::Crew;
         static CREW: Crew = Crew::new("test-composer");
         for (source, told) in
             [(damaged as Source, "damaged"), (panicking as Source, "capacity overflow")]
@@ -417,13 +417,13 @@ mod tests {
     #[test]
     fn weights_that_do_not_fit_are_refused_and_tunes_are_written_as_before() {
         let (mut writer, _played, shared) = writer();
-        let genre = concat!(env!("CARGO_MANIFEST_DIR"), "/models/genre.safetensors");
+        let genre = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/genre.safetensors");
         shared.weights.ask(Some(genre.into()));
         shared.command(Command::Generate);
         writer.work(&AtomicBool::new(false));
         assert!(shared.weights.fault().unwrap().contains("the genre network"));
         assert!(matches!(shared.tune().origin, Origin::Composed { .. }));
-        let tunes = concat!(env!("CARGO_MANIFEST_DIR"), "/models/tunes.safetensors");
+        let tunes = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/tunes.safetensors");
         shared.weights.ask(Some(tunes.into()));
         writer.work(&AtomicBool::new(false));
         assert_eq!(shared.weights.fault(), None);

@@ -86,7 +86,7 @@ pub fn library() -> PathBuf {
         None => {
             let test = std::env::current_exe().expect("a test is a file");
             let (prefix, suffix) = (std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
-            test.with_file_name(format!("{prefix}earworm{suffix}"))
+            test.with_file_name(format!("{prefix}earworm_plugin{suffix}"))
         }
     };
     assert!(path.exists(), "no library at {}", path.display());

@@ -4,7 +4,7 @@ use egui::{Align2, FontId, Rect, Sense, Ui, WidgetInfo, pos2, vec2};
 
 use super::super::shared::GENRES;
 use super::{genre_name, most_probable};
-use crate::plugin::theme::{self, BODY, Palette};
+use crate::theme::{self, BODY, Palette};
 
 /// How long a bar takes to come within 1/e of its value, in seconds.
 const RISE: f32 = 0.09;

@@ -8,7 +8,7 @@ use plotters::prelude::*;
 use super::super::history::{History, SECONDS};
 use super::super::shared::{GENRES, Hearing};
 use super::{genre_name, most_probable};
-use crate::plugin::theme::{self, Palette};
+use crate::theme::{self, Palette};
 
 /// Why a file was not written.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +68,7 @@ pub(super) fn csv(history: &History, path: &Path) -> Result<(), ExportError> {
         }
         table.push('\n');
     }
-    crate::plugin::files::write(path, table.as_bytes()).map_err(|error| file(path, error))
+    crate::files::write(path, table.as_bytes()).map_err(|error| file(path, error))
 }
 
 fn file(path: &Path, error: impl std::fmt::Display) -> ExportError {
@@ -91,7 +91,7 @@ pub(super) fn png(history: &History, palette: &Palette, path: &Path) -> Result<(
         .write_header()
         .and_then(|mut writer| writer.write_image_data(&pixels))
         .map_err(|error| file(path, error))?;
-    crate::plugin::files::write(path, &bytes).map_err(|error| file(path, error))
+    crate::files::write(path, &bytes).map_err(|error| file(path, error))
 }
 
 fn draw(
@@ -101,7 +101,7 @@ fn draw(
     size: (u32, u32),
 ) -> Result<(), Box<dyn std::error::Error>> {
     let rgb = |colour: egui::Color32| RGBColor(colour.r(), colour.g(), colour.b());
-    crate::chart::register_face();
+    earworm_chart::register_face();
     let root = BitMapBackend::with_buffer(pixels, size).into_drawing_area();
     root.fill(&rgb(palette.panel))?;
     let (legend, plot) = root.split_horizontally(150);

@@ -5,9 +5,9 @@ use std::sync::atomic::Ordering;
 use egui::{Align, Color32, Label, Layout, RichText, Ui};
 
 use super::{MeterEditor, Scene, Wanted};
-use crate::plugin::files::Wish;
-use crate::plugin::theme::SMALL;
-use crate::plugin::{controls, parts, weights};
+use crate::files::Wish;
+use crate::theme::SMALL;
+use crate::{controls, parts, weights};
 
 /// Draws the footer.
 pub(super) fn show(ui: &mut Ui, editor: &mut MeterEditor, scene: Scene) {

@@ -3,8 +3,8 @@
 use egui::{Align, FontId, Layout, RichText, Sense, Ui, vec2};
 
 use super::{Scene, genre_name, most_probable};
-use crate::plugin::meter::shared::Hearing;
-use crate::plugin::theme::{self, DISPLAY, GAP, LARGE, SMALL};
+use crate::meter::shared::Hearing;
+use crate::theme::{self, DISPLAY, GAP, LARGE, SMALL};
 
 /// The genre now, large, and how sure.
 pub(super) fn show(ui: &mut Ui, scene: Scene) {

@@ -5,7 +5,7 @@ use egui::{Align2, FontId, Mesh, Painter, Rect, Sense, Stroke, Ui, WidgetInfo, p
 use super::super::history::{Entry, History, SECONDS};
 use super::super::shared::{GENRES, Hearing};
 use super::{genre_name, most_probable};
-use crate::plugin::theme::{self, BODY, Palette, SMALL};
+use crate::theme::{self, BODY, Palette, SMALL};
 
 /// A reading holds until the next, but no longer than this, in seconds; a longer gap was not listened to.
 const HOLDS: f64 = 3.0;

@@ -9,8 +9,8 @@ use egui::{
 
 use super::super::shared::{BANDS, COLUMNS, Evidence, MeterShared, Picture};
 use super::genre_name;
-use crate::plugin::theme::{self, Palette, SMALL};
-use crate::spectrum::band_centre;
+use crate::theme::{self, Palette, SMALL};
+use earworm_spectrum::band_centre;
 
 /// Decibels below the loudest at which the colour map begins.
 const FLOOR: f32 = -80.0;

@@ -3,9 +3,9 @@
 use egui::{Align, Layout, Ui};
 
 use super::{MeterEditor, Scene, Wanted, export, freeze};
-use crate::plugin::files::Wish;
-use crate::plugin::theme::GAP;
-use crate::plugin::{controls, parts};
+use crate::files::Wish;
+use crate::theme::GAP;
+use crate::{controls, parts};
 
 /// Draws the title bar.
 pub(super) fn show(ui: &mut Ui, editor: &mut MeterEditor, scene: Scene) {

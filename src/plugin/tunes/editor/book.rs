@@ -5,7 +5,7 @@ use std::path::Path;
 use egui::{ComboBox, Ui};
 
 use super::{TunesEditor, desk, export};
-use crate::plugin::tunes::shared::{Origin, TunesShared};
+use crate::tunes::shared::{Origin, TunesShared};
 
 /// How many tunes of a book are offered.
 const OFFERED: usize = 2_000;

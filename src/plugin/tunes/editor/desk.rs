@@ -7,7 +7,7 @@ use egui::Ui;
 
 use super::TunesEditor;
 use super::notation::Notation;
-use crate::plugin::tunes::shared::{Origin, Score, TunesShared};
+use crate::tunes::shared::{Origin, Score, TunesShared};
 
 /// How long after the last key a changed text becomes the tune, in seconds.
 const SETTLED: f64 = 0.4;

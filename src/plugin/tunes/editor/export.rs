@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
 use super::super::shared::LONGEST_TUNE;
-use crate::abc::{self, Performance};
-use crate::plugin::files;
-use crate::{audio, midi};
+use crate::files;
+use earworm_abc::{self as abc, Performance};
+use earworm_audio as audio;
+use earworm_midi as midi;
 
 /// The longest file that is opened, in bytes: a large tune book.
 const LONGEST_FILE: u64 = 16 << 20;

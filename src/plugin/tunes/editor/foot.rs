@@ -6,9 +6,9 @@ use egui::{Align, Button, Color32, Label, Layout, RichText, Ui};
 
 use super::export::Format;
 use super::{Scene, TunesEditor, Wanted, open};
-use crate::plugin::files::Wish;
-use crate::plugin::theme::SMALL;
-use crate::plugin::{controls, parts};
+use crate::files::Wish;
+use crate::theme::SMALL;
+use crate::{controls, parts};
 
 /// Draws the footer.
 pub(super) fn show(ui: &mut Ui, editor: &mut TunesEditor, scene: Scene) {

@@ -6,7 +6,7 @@ use egui::{Align, Layout, RichText, ScrollArea, Sense, Ui, WidgetInfo, vec2};
 
 use super::super::past::Past;
 use super::super::shared::{Origin, Score};
-use crate::plugin::theme::{Palette, SMALL};
+use crate::theme::{Palette, SMALL};
 
 /// What was pressed in the list.
 pub(super) enum Pressed {

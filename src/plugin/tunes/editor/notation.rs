@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use crate::abc::{self, PerformOptions, Performance, Severity, Tunebook};
-use crate::audio;
-use crate::engrave::{self, Options, Score};
+use earworm_abc::{self as abc, PerformOptions, Performance, Severity, Tunebook};
+use earworm_audio as audio;
+use earworm_engrave::{self as engrave, Options, Score};
 
 /// A text and all that follows from it.
 #[derive(Default)]

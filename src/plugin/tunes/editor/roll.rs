@@ -6,8 +6,8 @@ use egui::{
 };
 
 use super::notation::Notation;
-use crate::abc::PPQ;
-use crate::plugin::theme::{self, Palette, SMALL};
+use crate::theme::{self, Palette, SMALL};
+use earworm_abc::PPQ;
 
 /// Draws the piano's keys beside the lanes.
 fn keyboard(ui: &Ui, palette: &Palette, area: Rect, row: f32, (low, high): (u8, u8)) {

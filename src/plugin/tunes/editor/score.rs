@@ -10,8 +10,8 @@ use egui::{
 };
 
 use super::notation::Notation;
-use crate::engrave::{Anchor, Ink, Item, Place, Role, smufl};
-use crate::plugin::theme::{self, Palette};
+use crate::theme::{self, Palette};
+use earworm_engrave::{Anchor, Ink, Item, Place, Role, smufl};
 
 /// Draws the score into the room that is left; gives the part of the text that was clicked. `zoom` 1 is a staff of
 /// 32 points.
@@ -133,7 +133,7 @@ pub(super) fn show(
 }
 
 /// The note under or nearest to the pointer, within its own system.
-fn nearest(systems: &[crate::engrave::System], at: [f32; 2]) -> Option<&Place> {
+fn nearest(systems: &[earworm_engrave::System], at: [f32; 2]) -> Option<&Place> {
     let system =
         systems.iter().find(|system| (system.top - 1.0..system.bottom + 1.0).contains(&at[1]))?;
     let far = |place: &&Place| {

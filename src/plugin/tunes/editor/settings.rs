@@ -3,9 +3,9 @@
 use egui::{Grid, ScrollArea, Ui, vec2};
 
 use super::{Scene, TunesEditor, Wanted};
-use crate::plugin::files::Wish;
-use crate::plugin::theme::GAP;
-use crate::plugin::{controls, parts, weights};
+use crate::files::Wish;
+use crate::theme::GAP;
+use crate::{controls, parts, weights};
 
 /// Draws the settings in one row; where there is no room for all, the others go into a panel.
 pub(super) fn show(ui: &mut Ui, editor: &mut TunesEditor, scene: Scene) {

@@ -9,8 +9,8 @@ use egui::{
 };
 
 use super::notation::Notation;
-use crate::abc::{Finding, Severity};
-use crate::plugin::theme::{self, Palette, SMALL};
+use crate::theme::{self, Palette, SMALL};
+use earworm_abc::{Finding, Severity};
 
 /// Draws the text with its findings below; true if it was changed. `select` moves the cursor to a byte.
 pub(super) fn show(

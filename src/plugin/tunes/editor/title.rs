@@ -5,9 +5,9 @@ use std::sync::atomic::Ordering;
 use egui::{Align, Button, Layout, RichText, Ui};
 
 use super::{Scene, Side, TunesEditor, View, desk};
-use crate::plugin::parts;
-use crate::plugin::theme::GAP;
-use crate::plugin::tunes::shared::{Command, TunesShared};
+use crate::parts;
+use crate::theme::GAP;
+use crate::tunes::shared::{Command, TunesShared};
 
 /// Draws the title bar. `writing`: a tune is being written.
 pub(super) fn show(ui: &mut Ui, editor: &mut TunesEditor, scene: Scene, writing: bool) {

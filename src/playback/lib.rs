@@ -1,0 +1,1008 @@
+//! Real-time: a tune played in time with a host, free running, or from a held key.
+//!
+//! A [`Schedule`] is a tune laid flat for the audio thread; a [`Player`] turns stretches of time into
+//! [`Event`]s at exact samples. After [`Player::new`] nothing here allocates, frees, locks, waits or
+//! panics. Schedules come in whole through [`Player::offer`] and [`Player::succeed`] and go out through
+//! [`Player::take_retired`], so that they are made and freed elsewhere.
+//!
+//! Two axes of time are used. *Song ticks* count along the host's beat line (or the player's own where it
+//! runs free), *tune ticks* along the tune from its first note; both have [`PPQ`] ticks a quarter note.
+//! What sounds follows from the place on the song's line alone, so that jumping there or playing up to
+//! it comes to the same notes.
+#![warn(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
+pub mod voice;
+
+use std::ops::Range;
+
+use earworm_abc::performance::PERCUSSION;
+use earworm_abc::{PPQ, Performance};
+
+/// The most notes that sound at once; the one nearest its end makes room for another.
+pub const POLYPHONY: usize = 64;
+
+/// The most notes that wait for a swung or varied onset at once.
+const WAITING: usize = 64;
+
+/// The most schedules that wait to be fetched and freed.
+const RETIRED: usize = 8;
+
+/// Ticks of two quavers, the pair that swing divides.
+const SWING_PAIR: f64 = PPQ as f64;
+
+/// The tempo where neither host nor tune gives one, in quarter notes a minute.
+pub const DEFAULT_TEMPO: f64 = 120.0;
+
+/// A tune laid flat for the audio thread.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    notes: Vec<ScheduledNote>,
+    tempos: Vec<(u32, f64)>,
+    origin: u32,
+    bar: u32,
+    round: u32,
+    tonic: u8,
+    compound: bool,
+    /// What the maker calls it; not used here.
+    pub tag: u64,
+}
+
+/// A note of a [`Schedule`], in tune ticks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScheduledNote {
+    /// When it starts.
+    pub start: u32,
+    /// When its written length is over; later than `start`.
+    pub end: u32,
+    /// MIDI key as written, 0 to 127.
+    pub key: u8,
+    /// MIDI velocity as performed, 1 to 127.
+    pub velocity: u8,
+    /// MIDI channel, 0 to 15.
+    pub channel: u8,
+    /// Belongs to the accompaniment.
+    pub chord: bool,
+}
+
+impl Schedule {
+    /// Lays `performance` flat. `tonic` is the pitch class of the tune's key note (0 is C).
+    pub fn new(performance: &Performance, tonic: u8, tag: u64) -> Self {
+        let mut notes: Vec<_> = performance
+            .notes
+            .iter()
+            .map(|note| ScheduledNote {
+                start: note.start,
+                end: note.start.saturating_add(note.duration.max(1)),
+                key: note.key.min(127),
+                velocity: note.velocity.clamp(1, 127),
+                channel: note.channel.min(15),
+                chord: note.accompaniment,
+            })
+            .collect();
+        notes.sort_by_key(|note| note.start);
+        let (numerator, denominator) =
+            performance.metres.first().map_or((4, 4), |metre| (metre.numerator, metre.denominator));
+        let bar = u64::from(PPQ.saturating_mul(4))
+            .saturating_mul(u64::from(numerator))
+            .checked_div(u64::from(denominator))
+            .unwrap_or_default()
+            .clamp(1, u64::from(PPQ.saturating_mul(64))) as u32;
+        let end = notes.iter().map(|note| note.end).chain([performance.end, 1]).max().unwrap_or(1);
+        // A first bar that is shorter than the metre is a pick-up: bar 1 is the one after it.
+        let origin = match performance.bars.as_slice() {
+            [first, second, ..] if first.start == 0 && second.start < bar => second.start,
+            _ => 0,
+        };
+        Self {
+            notes,
+            tempos: performance
+                .tempos
+                .iter()
+                .filter(|tempo| tempo.microseconds_per_quarter > 0)
+                .map(|tempo| {
+                    let quarters_per_minute = 60e6 / f64::from(tempo.microseconds_per_quarter);
+                    (tempo.start, quarters_per_minute.clamp(5.0, 1000.0))
+                })
+                .collect(),
+            origin,
+            bar,
+            round: end.div_ceil(bar).saturating_mul(bar),
+            tonic: tonic % 12,
+            compound: denominator == 8 && numerator % 3 == 0,
+            tag,
+        }
+    }
+
+    /// Its notes by start.
+    pub fn notes(&self) -> &[ScheduledNote] {
+        &self.notes
+    }
+
+    /// Ticks from one round to the next: the tune's length up to a whole number of its bars, so that bar
+    /// 1 comes to a bar line again.
+    pub fn round(&self) -> u32 {
+        self.round
+    }
+
+    /// Ticks from the tune's start to its bar 1: the length of the pick-up.
+    pub fn origin(&self) -> u32 {
+        self.origin
+    }
+
+    /// Ticks of a bar in the tune's first metre.
+    pub fn bar(&self) -> u32 {
+        self.bar
+    }
+
+    /// The tempo at a tune tick, in quarter notes a minute, and the tick at which it next changes.
+    fn tempo(&self, tick: f64) -> (f64, f64) {
+        let mut tempo = DEFAULT_TEMPO;
+        for &(start, next) in &self.tempos {
+            if f64::from(start) > tick && start > 0 {
+                return (tempo, f64::from(start));
+            }
+            tempo = next;
+        }
+        (tempo, f64::INFINITY)
+    }
+
+    /// How much later swing makes a tune tick, in ticks. Grows and falls so that order is kept.
+    fn swing(&self, tick: f64, swing: f64) -> f64 {
+        if self.compound || swing <= 0.5 {
+            return 0.0;
+        }
+        let place = (tick - f64::from(self.origin)).rem_euclid(SWING_PAIR);
+        let (half, swung) = (SWING_PAIR / 2.0, SWING_PAIR * swing.min(0.9));
+        let moved = if place < half {
+            place * swung / half
+        } else {
+            swung + (place - half) * (SWING_PAIR - swung) / half
+        };
+        moved - place
+    }
+}
+
+/// What makes the tune go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Play {
+    /// The host's transport, round and round: bar 1 lies at the song's start. Without one, as `Free`.
+    #[default]
+    Loop,
+    /// The host's transport, once, from the bar line where it was started. Without one, as `Free`.
+    Once,
+    /// Itself, round and round, at the tune's own tempo.
+    Free,
+    /// A held key, from the tune's start, transposed so that the tonic is that key; the host's tempo
+    /// if it has one.
+    Key,
+}
+
+/// How the tune is played. May change at any stretch; what sounds already is not touched.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// What makes it go.
+    pub play: Play,
+    /// Semitones up.
+    pub transpose: i32,
+    /// Where the second of two quavers falls in the pair: 0.5 straight, 0.75 dotted.
+    pub swing: f32,
+    /// The part of its written length that a note sounds, above 0 up to 1.
+    pub gate: f32,
+    /// Factor on the velocity.
+    pub velocity: f32,
+    /// How far velocity strays from note to note, as a part of it, 0 to 1.
+    pub velocity_variation: f32,
+    /// How late a note may fall, at most, in seconds.
+    pub timing_variation: f32,
+    /// Whether the accompaniment sounds.
+    pub chords: bool,
+    /// The channel it goes out on, 0 to 15.
+    pub chord_channel: u8,
+    /// Rounds after which a successor takes over; 0 never.
+    pub rounds: u32,
+}
+
+impl Default for Settings {
+    /// As written.
+    fn default() -> Self {
+        Self {
+            play: Play::Loop,
+            transpose: 0,
+            swing: 0.5,
+            gate: 1.0,
+            velocity: 1.0,
+            velocity_variation: 0.0,
+            timing_variation: 0.0,
+            chords: true,
+            chord_channel: 1,
+            rounds: 0,
+        }
+    }
+}
+
+/// Where the host's transport is at the first sample of a stretch. Beats are quarter notes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Clock {
+    /// Whether it rolls.
+    pub playing: bool,
+    /// The place on the song's beat line.
+    pub beats: Option<f64>,
+    /// Quarter notes a minute.
+    pub tempo: Option<f64>,
+    /// A bar line, and the distance from one to the next.
+    pub bar: Option<(f64, f64)>,
+    /// The stretch of the song that is looped, if one is.
+    pub cycle: Option<(f64, f64)>,
+}
+
+/// What the player has to say to an instrument.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Event {
+    /// A note begins.
+    On {
+        /// MIDI channel, 0 to 15.
+        channel: u8,
+        /// MIDI key, 0 to 127.
+        key: u8,
+        /// 0 to 1.
+        velocity: f32,
+        /// The same in the note's end; no two sounding notes have the same.
+        id: i32,
+    },
+    /// A note ends.
+    Off {
+        /// MIDI channel, 0 to 15.
+        channel: u8,
+        /// MIDI key, 0 to 127.
+        key: u8,
+        /// The beginning's id.
+        id: i32,
+    },
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Sounding {
+    began: f64,
+    off: f64,
+    channel: u8,
+    key: u8,
+    id: i32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    due: f64,
+    off: f64,
+    channel: u8,
+    key: u8,
+    velocity: f32,
+}
+
+/// What drives the song's line at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Drive {
+    Host,
+    Own,
+    Key(u8),
+}
+
+/// A part of a stretch in which time runs evenly: sample `first + n` lies at `start + n * rate`.
+#[derive(Clone, Copy)]
+struct Stretch {
+    first: u32,
+    end: u32,
+    start: f64,
+    rate: f64,
+}
+
+impl Stretch {
+    /// The sample nearest to a song tick, kept inside.
+    fn sample(&self, tick: f64) -> u32 {
+        let nearest = ((tick - self.start) / self.rate).round();
+        // `as` saturates, so a wild tick stays in range.
+        self.first.saturating_add(nearest.max(0.0) as u32).min(self.end.saturating_sub(1))
+    }
+
+    /// The tick up to which its samples are the nearest.
+    fn horizon(&self) -> f64 {
+        self.start + (f64::from(self.end.saturating_sub(self.first)) - 0.5) * self.rate
+    }
+}
+
+/// Plays a [`Schedule`].
+#[derive(Debug)]
+pub struct Player {
+    sample_rate: f64,
+    tune: Option<Box<Schedule>>,
+    next: Option<Box<Schedule>>,
+    successor: Option<Box<Schedule>>,
+    /// The tune that its successors stem from, while one of them plays.
+    first: Option<Box<Schedule>>,
+    /// Boxed because they came so: they go out again without being touched.
+    #[allow(clippy::vec_box)]
+    retired: Vec<Box<Schedule>>,
+    successions: u32,
+
+    drive: Option<Drive>,
+    /// Song tick up to which everything was played.
+    played: f64,
+    /// Song tick of the next stretch's first sample if the host goes on evenly.
+    expected: f64,
+    /// The host's loop came round between the last stretch and the next.
+    wrapped: bool,
+    /// How far the host may stray from `expected` without having jumped, in ticks.
+    slack: f64,
+    /// Song tick of the tune's bar 1 in its round 0.
+    anchor: f64,
+    place: Option<(u32, u32)>,
+    tempo: f64,
+
+    held: Vec<u8>,
+    sounding: Vec<Sounding>,
+    waiting: Vec<Waiting>,
+    ids: i32,
+}
+
+impl Player {
+    /// A player with nothing to play, for `sample_rate` in hertz.
+    pub fn new(sample_rate: f32) -> Self {
+        Self {
+            sample_rate: f64::from(sample_rate).max(1.0),
+            tune: None,
+            next: None,
+            successor: None,
+            first: None,
+            retired: Vec::with_capacity(RETIRED),
+            successions: 0,
+            drive: None,
+            played: 0.0,
+            expected: 0.0,
+            wrapped: false,
+            slack: 0.0,
+            anchor: 0.0,
+            place: None,
+            tempo: DEFAULT_TEMPO,
+            held: Vec::with_capacity(128),
+            sounding: Vec::with_capacity(POLYPHONY),
+            waiting: Vec::with_capacity(WAITING),
+            ids: 0,
+        }
+    }
+
+    /// Gives the player a tune that takes over at the next bar line, or at once if nothing plays. One that still
+    /// waits for its bar line is put among those to be fetched and freed. Comes back where
+    /// [`can_offer`](Self::can_offer) says so.
+    pub fn offer(&mut self, schedule: Box<Schedule>) -> Option<Box<Schedule>> {
+        if !self.can_offer() {
+            return Some(schedule);
+        }
+        let older = self.next.replace(schedule);
+        self.retire(older);
+        None
+    }
+
+    /// Whether [`offer`](Self::offer) has a place.
+    pub fn can_offer(&self) -> bool {
+        self.next.is_none() || self.has_room()
+    }
+
+    /// Puts a schedule that nobody wants among those to be fetched and freed. Comes back if there is no
+    /// place.
+    pub fn discard(&mut self, schedule: Box<Schedule>) -> Option<Box<Schedule>> {
+        if !self.has_room() {
+            return Some(schedule);
+        }
+        self.retire(Some(schedule));
+        None
+    }
+
+    /// Gives the player the tune that takes over after [`Settings::rounds`]. Comes back if there is one
+    /// already.
+    pub fn succeed(&mut self, schedule: Box<Schedule>) -> Option<Box<Schedule>> {
+        if self.successor.is_some() {
+            return Some(schedule);
+        }
+        self.successor = Some(schedule);
+        None
+    }
+
+    /// The tag of the tune that the succession stems from: the present one's before any took over.
+    pub fn base(&self) -> Option<u64> {
+        self.first.as_ref().or(self.tune.as_ref()).map(|tune| tune.tag)
+    }
+
+    /// Whether [`discard`](Self::discard) has a place.
+    pub fn can_discard(&self) -> bool {
+        self.has_room()
+    }
+
+    /// Whether a tune waits to take over at a bar line.
+    pub fn has_next(&self) -> bool {
+        self.next.is_some()
+    }
+
+    /// Whether a tune waits to take over after the rounds.
+    pub fn has_successor(&self) -> bool {
+        self.successor.is_some()
+    }
+
+    /// How many successors have taken over since the first tune began.
+    pub fn successions(&self) -> u32 {
+        self.successions
+    }
+
+    /// Hands out a schedule that is no longer needed.
+    pub fn take_retired(&mut self) -> Option<Box<Schedule>> {
+        self.retired.pop()
+    }
+
+    /// The schedule that plays.
+    pub fn tune(&self) -> Option<&Schedule> {
+        self.tune.as_deref()
+    }
+
+    /// The tune tick that was reached and the number of rounds before; `None` if it does not play.
+    pub fn place(&self) -> Option<(u32, u32)> {
+        self.place
+    }
+
+    /// The tempo of the last stretch, in quarter notes a minute.
+    pub fn tempo(&self) -> f64 {
+        self.tempo
+    }
+
+    /// Whether a round that a successor should follow ends within the next `ticks`. Offline, the caller
+    /// waits for the successor then.
+    pub fn succession_within(&self, settings: &Settings, ticks: f64) -> bool {
+        self.drive.is_some() && settings.rounds > 0 && {
+            let handover = self.handover(settings, 0);
+            handover.is_some_and(|(tick, _)| self.played + ticks >= tick)
+        }
+    }
+
+    /// A key goes down, at the start of the next stretch.
+    pub fn key_on(&mut self, key: u8) {
+        self.held.retain(|&held| held != key);
+        if self.held.len() < self.held.capacity() {
+            self.held.push(key);
+        }
+    }
+
+    /// A key comes up, at the start of the next stretch.
+    pub fn key_off(&mut self, key: u8) {
+        self.held.retain(|&held| held != key);
+    }
+
+    /// Every key comes up, at the start of the next stretch.
+    pub fn all_keys_off(&mut self) {
+        self.held.clear();
+    }
+
+    /// Ends every note at sample `at` and lets go of every key.
+    pub fn panic(&mut self, at: u32, out: &mut impl FnMut(u32, Event)) {
+        self.silence(at, out);
+        self.held.clear();
+    }
+
+    /// Ends every note at sample `at` and forgets where it was; the next stretch starts afresh, with the
+    /// first of a succession of tunes.
+    pub fn stop(&mut self, at: u32, out: &mut impl FnMut(u32, Event)) {
+        self.silence(at, out);
+        self.restart();
+        self.drive = None;
+        self.place = None;
+        self.anchor = 0.0;
+    }
+
+    /// Goes to a tune tick at sample `at`, where the player runs on its own time.
+    pub fn seek(&mut self, tick: u32, at: u32, out: &mut impl FnMut(u32, Event)) {
+        if matches!(self.drive, Some(Drive::Own | Drive::Key(_))) {
+            self.silence(at, out);
+            let Some(tune) = &self.tune else { return };
+            let tick = f64::from(tick).min(f64::from(tune.round));
+            self.expected = self.anchor - f64::from(tune.origin) + tick;
+            self.played = self.expected;
+        }
+    }
+
+    /// Plays samples `at` of a block. `clock` tells the host's time at the first of them. `out` is
+    /// called with events and their samples, in order; a note's end comes before a beginning at the
+    /// same sample.
+    pub fn play(
+        &mut self,
+        at: Range<u32>,
+        clock: &Clock,
+        settings: &Settings,
+        out: &mut impl FnMut(u32, Event),
+    ) {
+        if at.is_empty() {
+            return;
+        }
+        let beats = clock.beats.filter(|beats| beats.is_finite());
+        let tempo = clock
+            .tempo
+            .filter(|tempo| tempo.is_finite() && *tempo > 0.0)
+            .map(|tempo| tempo.clamp(0.1, 100_000.0));
+        let drive = match (settings.play, beats, tempo) {
+            (Play::Loop | Play::Once, Some(_), Some(_)) => clock.playing.then_some(Drive::Host),
+            (Play::Key, ..) => self.held.last().map(|&key| Drive::Key(key)),
+            _ => Some(Drive::Own),
+        };
+        let starts = drive != self.drive;
+        if starts {
+            self.stop(at.start, out);
+        }
+        let Some(drive) = drive else {
+            self.take_next(0.0);
+            return;
+        };
+        if starts {
+            // Nothing played, so a tune that waits has no bar line to wait for.
+            self.take_next(0.0);
+            self.drive = Some(drive);
+        } else if self.tune.is_none() {
+            self.take_next(0.0);
+        }
+        match drive {
+            Drive::Host => {
+                let (beats, tempo) = (beats.unwrap_or(0.0), tempo.unwrap_or(DEFAULT_TEMPO));
+                self.follow(at, beats, tempo, clock, settings, starts, out);
+            }
+            Drive::Own => self.run(at, None, settings, starts, out),
+            Drive::Key(_) => self.run(at, tempo, settings, starts, out),
+        }
+        self.place = self.locate(self.expected);
+    }
+
+    /// One stretch along the host's beat line.
+    #[allow(clippy::too_many_arguments)]
+    fn follow(
+        &mut self,
+        at: Range<u32>,
+        beats: f64,
+        tempo: f64,
+        clock: &Clock,
+        settings: &Settings,
+        starts: bool,
+        out: &mut impl FnMut(u32, Event),
+    ) {
+        let ticks = f64::from(PPQ);
+        let rate = tempo * ticks / 60.0 / self.sample_rate;
+        self.tempo = tempo;
+        let bar = clock.bar.filter(|(start, length)| {
+            start.is_finite() && length.is_finite() && (1e-3..1e6).contains(length)
+        });
+        let bar = bar.map_or((0.0, 4.0 * ticks), |(s, l)| (s * ticks, l * ticks));
+        let cycle = clock
+            .cycle
+            .map(|(from, to)| (from * ticks, to * ticks))
+            // A loop of less than two samples can't be played.
+            .filter(|(from, to)| from.is_finite() && to.is_finite() && to - from > 2.0 * rate);
+
+        let mut start = beats * ticks;
+        let wrapped = std::mem::take(&mut self.wrapped);
+        if starts || wrapped || (start - self.expected).abs() > self.slack + 2.0 * rate {
+            self.silence(at.start, out);
+            // The nearest sample to a note that lies up to half a sample back is this one.
+            self.played = start - rate / 2.0;
+            if let Some((from, _)) = cycle
+                && (from..from + rate).contains(&start)
+            {
+                // The host's loop came round between two samples: what lies at its beginning is due.
+                self.played = self.played.min(from);
+            }
+        }
+        if starts {
+            self.anchor = match settings.play {
+                Play::Once => bar_line_from(bar, self.played),
+                _ => 0.0,
+            };
+        }
+        let mut first = at.start;
+        while first < at.end {
+            let mut stretch = Stretch { first, end: at.end, start, rate };
+            let mut limit = stretch.horizon();
+            let wrap = cycle.filter(|&(_, to)| {
+                start < to
+                    && start + f64::from(at.end.saturating_sub(first)) * rate > to + rate * 1e-6
+            });
+            if let Some((_, to)) = wrap {
+                let samples = ((to - start) / rate - 1e-6).ceil().max(1.0);
+                stretch.end = first.saturating_add(samples as u32).min(at.end);
+                limit = stretch.horizon().min(to - rate * 1e-6);
+            }
+            self.stretch(stretch, limit, bar, settings, out);
+            start += f64::from(stretch.end.saturating_sub(first)) * rate;
+            first = stretch.end;
+            if let Some((from, to)) = wrap {
+                start = from + (start - to).max(0.0);
+                if first < at.end {
+                    self.silence(first, out);
+                    self.played = from;
+                } else {
+                    self.wrapped = true;
+                }
+            }
+        }
+        self.expected = start;
+        self.slack = 0.1 * rate * f64::from(at.end.saturating_sub(at.start));
+    }
+
+    /// One stretch on the player's own line, at `tempo` or the tune's own.
+    fn run(
+        &mut self,
+        at: Range<u32>,
+        tempo: Option<f64>,
+        settings: &Settings,
+        starts: bool,
+        out: &mut impl FnMut(u32, Event),
+    ) {
+        if starts {
+            let Some(tune) = &self.tune else { return };
+            self.anchor = f64::from(tune.origin);
+            self.expected = 0.0;
+            self.played = -1.0;
+        }
+        let mut first = at.start;
+        let mut start = self.expected;
+        while first < at.end {
+            let Some(tune) = &self.tune else { return };
+            let base = self.anchor - f64::from(tune.origin);
+            let tick = (start - base).rem_euclid(f64::from(tune.round));
+            let (own, change) = tune.tempo(tick);
+            let quarters = tempo.unwrap_or(own);
+            self.tempo = quarters;
+            let rate = quarters * f64::from(PPQ) / 60.0 / self.sample_rate;
+            let mut end = at.end;
+            if tempo.is_none() {
+                let to_change = change.min(f64::from(tune.round)) - tick;
+                let samples = (to_change / rate).ceil().max(1.0);
+                end = first.saturating_add(samples as u32).min(at.end);
+            }
+            let bar = (self.anchor, f64::from(tune.bar));
+            let stretch = Stretch { first, end, start, rate };
+            self.stretch(stretch, stretch.horizon(), bar, settings, out);
+            start += f64::from(end.saturating_sub(first)) * rate;
+            first = end;
+        }
+        self.expected = start;
+    }
+
+    /// Plays everything from `played` up to `limit`, both song ticks, with the hand-overs in between.
+    fn stretch(
+        &mut self,
+        stretch: Stretch,
+        limit: f64,
+        bar: (f64, f64),
+        settings: &Settings,
+        out: &mut impl FnMut(u32, Event),
+    ) {
+        // At most one hand-over of each kind falls in a stretch: each needs a schedule of its own.
+        for _ in 0..3 {
+            let line = (self.next.is_some() && self.has_room())
+                .then(|| bar_line_from(bar, self.played))
+                .filter(|&line| line < limit);
+            let handover = (self.successor.is_some() && self.has_room())
+                .then(|| self.handover(settings, self.successor_origin()))
+                .flatten()
+                .filter(|&(tick, _)| tick < limit);
+            match (line, handover) {
+                (Some(line), handover) if handover.is_none_or(|(tick, _)| line <= tick) => {
+                    self.notes_until(line, &stretch, settings, out);
+                    self.silence(stretch.sample(line), out);
+                    self.take_next(line);
+                    self.played = line;
+                }
+                (_, Some((tick, anchor))) => {
+                    self.notes_until(tick, &stretch, settings, out);
+                    self.silence(stretch.sample(tick), out);
+                    self.take_successor(anchor);
+                    self.played = self.played.max(tick);
+                }
+                _ => break,
+            }
+        }
+        self.notes_until(limit, &stretch, settings, out);
+        self.played = self.played.max(limit);
+    }
+
+    /// Plays the present tune's notes from `played` up to `limit`.
+    fn notes_until(
+        &mut self,
+        limit: f64,
+        stretch: &Stretch,
+        settings: &Settings,
+        out: &mut impl FnMut(u32, Event),
+    ) {
+        // Taken out so that notes can be read while the player changes; put back below.
+        let Some(tune) = self.tune.take() else { return };
+        if !tune.notes.is_empty() && limit > self.played {
+            let base = self.anchor - f64::from(tune.origin);
+            let round = f64::from(tune.round);
+            let (mut k, last) = match settings.play {
+                Play::Once if self.drive == Some(Drive::Host) => (0.0, 0.0),
+                _ => (((self.played - base) / round).floor(), ((limit - base) / round).floor()),
+            };
+            while k <= last {
+                let offset = base + k * round;
+                let from = (self.played - offset).max(0.0);
+                let first = tune.notes.partition_point(|note| f64::from(note.start) < from);
+                for (index, note) in tune.notes.iter().enumerate().skip(first) {
+                    let tick = offset + f64::from(note.start);
+                    if tick >= limit {
+                        break;
+                    }
+                    if note.chord && !settings.chords {
+                        continue;
+                    }
+                    self.flush(tick, stretch, out);
+                    self.await_note(note, index as u64, k, offset, &tune, stretch, settings, out);
+                }
+                k += 1.0;
+            }
+        }
+        self.tune = Some(tune);
+        self.flush(limit, stretch, out);
+    }
+
+    /// Puts a note whose written onset has come among those that wait for their real one.
+    #[allow(clippy::too_many_arguments)]
+    fn await_note(
+        &mut self,
+        note: &ScheduledNote,
+        index: u64,
+        round: f64,
+        offset: f64,
+        tune: &Schedule,
+        stretch: &Stretch,
+        settings: &Settings,
+        out: &mut impl FnMut(u32, Event),
+    ) {
+        let (chance, late) = chances(index, round as i64 as u64);
+        let swing = f64::from(settings.swing);
+        let begin = f64::from(note.start) + tune.swing(f64::from(note.start), swing);
+        let end = f64::from(note.end) + tune.swing(f64::from(note.end), swing);
+        let per_second = stretch.rate * self.sample_rate;
+        let delay = late * f64::from(settings.timing_variation.clamp(0.0, 1.0)) * per_second;
+        let due = offset + begin + delay;
+        let length = (end - begin) * f64::from(settings.gate.clamp(0.01, 1.0));
+        let shift = match self.drive {
+            Some(Drive::Key(key)) => {
+                i32::from(key).wrapping_sub(60).wrapping_sub(i32::from(tune.tonic))
+            }
+            _ => 0,
+        };
+        let strays = 1.0 + f64::from(settings.velocity_variation) * (2.0 * chance - 1.0);
+        let velocity = f64::from(note.velocity) / 127.0 * f64::from(settings.velocity) * strays;
+        if self.waiting.len() >= WAITING {
+            self.begin_earliest(stretch, out);
+        }
+        self.waiting.push(Waiting {
+            due,
+            // At least a sample, so that the end is never before the beginning.
+            off: due + length.max(stretch.rate),
+            // Percussion has a channel of its own, which no setting moves.
+            channel: if note.chord && note.channel != PERCUSSION {
+                settings.chord_channel.min(15)
+            } else {
+                note.channel
+            },
+            key: if note.channel == PERCUSSION {
+                note.key
+            } else {
+                fold(
+                    i32::from(note.key)
+                        .wrapping_add(settings.transpose.clamp(-127, 127))
+                        .wrapping_add(shift),
+                )
+            },
+            velocity: (velocity as f32).clamp(1.0 / 127.0, 1.0),
+        });
+    }
+
+    /// Says what is due before `limit`, in order.
+    fn flush(&mut self, limit: f64, stretch: &Stretch, out: &mut impl FnMut(u32, Event)) {
+        loop {
+            let off = earliest(self.sounding.iter().map(|note| note.off));
+            let on = earliest(self.waiting.iter().map(|note| note.due));
+            match (off, on) {
+                // An end goes before a beginning at the same time.
+                (Some((index, off)), on) if off < limit && on.is_none_or(|(_, on)| off <= on) => {
+                    if index < self.sounding.len() {
+                        let note = self.sounding.swap_remove(index);
+                        out(stretch.sample(note.off), note.end());
+                    }
+                }
+                (_, Some((_, on))) if on < limit => self.begin_earliest(stretch, out),
+                _ => break,
+            }
+        }
+    }
+
+    /// Begins the waiting note that is due first.
+    fn begin_earliest(&mut self, stretch: &Stretch, out: &mut impl FnMut(u32, Event)) {
+        let Some((index, _)) = earliest(self.waiting.iter().map(|note| note.due)) else {
+            return;
+        };
+        if index >= self.waiting.len() {
+            return;
+        }
+        let note = self.waiting.swap_remove(index);
+        let sample = stretch.sample(note.due);
+        let same =
+            |sounding: &Sounding| (sounding.channel, sounding.key) == (note.channel, note.key);
+        if let Some(index) = self.sounding.iter().position(same) {
+            if let Some(sounding) = self.sounding.get_mut(index)
+                && (note.due - sounding.began).abs() < stretch.rate / 2.0
+            {
+                // Two voices in unison are one note on one key.
+                sounding.off = sounding.off.max(note.off);
+                return;
+            }
+            let sounding = self.sounding.swap_remove(index);
+            out(sample, sounding.end());
+        }
+        if self.sounding.len() >= POLYPHONY
+            && let Some((index, _)) = earliest(self.sounding.iter().map(|note| note.off))
+            && index < self.sounding.len()
+        {
+            let sounding = self.sounding.swap_remove(index);
+            out(sample, sounding.end());
+        }
+        self.ids = self.ids.wrapping_add(1) & i32::MAX;
+        self.sounding.push(Sounding {
+            began: note.due,
+            off: note.off,
+            channel: note.channel,
+            key: note.key,
+            id: self.ids,
+        });
+        out(
+            sample,
+            Event::On {
+                channel: note.channel,
+                key: note.key,
+                velocity: note.velocity,
+                id: self.ids,
+            },
+        );
+    }
+
+    /// Ends what sounds at sample `at` and drops what waits.
+    fn silence(&mut self, at: u32, out: &mut impl FnMut(u32, Event)) {
+        self.waiting.clear();
+        for note in self.sounding.drain(..) {
+            out(at, note.end());
+        }
+    }
+
+    /// Whether a hand-over, which may set three schedules free, has a place for them.
+    fn has_room(&self) -> bool {
+        self.retired.len().saturating_add(3) <= RETIRED
+    }
+
+    fn retire(&mut self, schedule: Option<Box<Schedule>>) {
+        if let Some(schedule) = schedule
+            && self.retired.len() < RETIRED
+        {
+            self.retired.push(schedule);
+        }
+    }
+
+    /// The offered tune takes over with its bar 1 at song tick `anchor`.
+    fn take_next(&mut self, anchor: f64) {
+        if self.next.is_none() || !self.has_room() {
+            return;
+        }
+        let old = std::mem::replace(&mut self.tune, self.next.take());
+        self.retire(old);
+        let first = self.first.take();
+        self.retire(first);
+        let successor = self.successor.take();
+        self.retire(successor);
+        self.successions = 0;
+        self.anchor = match (self.drive, &self.tune) {
+            (None | Some(Drive::Host), _) | (_, None) => anchor,
+            // On its own line nothing lies before the tune: its pick-up is played.
+            (Some(_), Some(tune)) => anchor + f64::from(tune.origin),
+        };
+    }
+
+    /// The successor takes over with its bar 1 at song tick `anchor`.
+    fn take_successor(&mut self, anchor: f64) {
+        self.anchor = anchor;
+        let old = std::mem::replace(&mut self.tune, self.successor.take());
+        if self.first.is_none() {
+            self.first = old;
+        } else {
+            self.retire(old);
+        }
+        self.successions = self.successions.saturating_add(1);
+    }
+
+    /// Back to the first of a succession of tunes, so that playing again plays the same.
+    fn restart(&mut self) {
+        if self.successions > 0 && self.has_room() {
+            let guest = std::mem::replace(&mut self.tune, self.first.take());
+            self.retire(guest);
+            let successor = self.successor.take();
+            self.retire(successor);
+            self.successions = 0;
+        }
+    }
+
+    fn successor_origin(&self) -> u32 {
+        self.successor.as_ref().map_or(0, |tune| tune.origin)
+    }
+
+    /// The song tick where a successor with a pick-up of `origin` ticks takes over, and the one where
+    /// its bar 1 lies: where the last round ends, or the present one if that is long past.
+    fn handover(&self, settings: &Settings, origin: u32) -> Option<(f64, f64)> {
+        let tune = self.tune.as_ref().filter(|_| settings.rounds > 0)?;
+        let pick_up = f64::from(tune.origin.max(origin));
+        let round = f64::from(tune.round);
+        let present = ((self.played + pick_up - self.anchor) / round).ceil();
+        let anchor = self.anchor + present.max(f64::from(settings.rounds)) * round;
+        Some((anchor - pick_up, anchor))
+    }
+
+    fn locate(&self, song: f64) -> Option<(u32, u32)> {
+        let tune = self.tune.as_ref()?;
+        let along = song - self.anchor + f64::from(tune.origin);
+        let round = (along / f64::from(tune.round)).floor();
+        if self.drive == Some(Drive::Host) && along < 0.0 {
+            return None;
+        }
+        let tick = along - round * f64::from(tune.round);
+        Some((tick as u32, round.max(0.0) as u32))
+    }
+}
+
+impl Sounding {
+    fn end(&self) -> Event {
+        Event::Off { channel: self.channel, key: self.key, id: self.id }
+    }
+}
+
+/// The index and value of the least.
+fn earliest(times: impl Iterator<Item = f64>) -> Option<(usize, f64)> {
+    times.enumerate().min_by(|(_, a), (_, b)| a.total_cmp(b))
+}
+
+/// The first bar line at or after `tick`; `bar` is one bar line and the distance between them.
+fn bar_line_from((line, length): (f64, f64), tick: f64) -> f64 {
+    line + ((tick - line) / length).ceil() * length
+}
+
+/// A key brought into MIDI's range by octaves.
+fn fold(mut key: i32) -> u8 {
+    while key < 0 {
+        key = key.saturating_add(12);
+    }
+    while key > 127 {
+        key = key.saturating_sub(12);
+    }
+    key as u8
+}
+
+/// Two numbers from 0 to 1 that look random and are the same for the same note and round
+/// (SplitMix64, Steele, Lea and Flood 2014).
+fn chances(note: u64, round: u64) -> (f64, f64) {
+    let mut state = note
+        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        .wrapping_add(round.wrapping_mul(0xd1b5_4a32_d192_ed03));
+    let mut draw = || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
+    };
+    (draw(), draw())
+}
