@@ -176,7 +176,7 @@ fn real_recordings_read_the_same_live_as_from_their_files() {
     let _turn = turn();
     let folder = std::env::var_os("EARWORM_DATA").map(|data| PathBuf::from(data).join("audio"));
     let Some(files) = folder.and_then(|folder| std::fs::read_dir(folder).ok()) else {
-        println!("skipped: EARWORM_DATA names no folder with audio/");
+        host::skipped("EARWORM_DATA names no folder with audio/");
         return;
     };
     let mut paths: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();

@@ -21,19 +21,22 @@ fn files() -> Vec<PathBuf> {
         collect(&Path::new(&data).join("tunes"), &mut files);
     }
     if files.is_empty() {
-        eprintln!("skipped: EARWORM_DATA names no folder with tunes/");
+        host::skipped("EARWORM_DATA names no folder with tunes/");
     }
     files.sort();
     files
 }
 
-fn each_tune(mut job: impl FnMut(&str, &Tune)) {
-    for file in files() {
-        let bytes = std::fs::read(&file).unwrap();
+/// Does `job` with every tune; false where there are no collections.
+fn each_tune(mut job: impl FnMut(&str, &Tune)) -> bool {
+    let files = files();
+    for file in &files {
+        let bytes = std::fs::read(file).unwrap();
         for tune in &abc::read(&abc::decode(&bytes)).tunes {
             job(&format!("{}#{}", file.display(), tune.reference), tune);
         }
     }
+    !files.is_empty()
 }
 
 fn notes(performance: &Performance) -> Vec<(u32, u32, u8)> {
@@ -58,7 +61,7 @@ fn every_tune_written_and_read_is_the_same_tune_and_sounds_the_same() {
 fn of_a_hundred_melodies_ninety_nine_or_more_survive_midi_and_back() {
     let melody = PerformOptions::melody_only();
     let (mut kept, mut all, mut lost) = (0, 0, Vec::new());
-    each_tune(|name, tune| {
+    let there = each_tune(|name, tune| {
         let played = abc::perform(tune, &melody);
         if tune.voices.len() != 1 || played.notes.is_empty() {
             return;
@@ -73,7 +76,9 @@ fn of_a_hundred_melodies_ninety_nine_or_more_survive_midi_and_back() {
             lost.push(name.to_owned());
         }
     });
-    assert!(kept * 100 >= all * 99, "{kept} of {all}; not {lost:?}");
+    if there {
+        assert!(all > 0 && kept * 100 >= all * 99, "{kept} of {all}; not {lost:?}");
+    }
 }
 
 #[test]

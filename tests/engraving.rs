@@ -171,14 +171,14 @@ fn whatever_is_typed_can_be_drawn() {
 #[test]
 fn real_tunes_stay_on_the_page() {
     let Some(folder) = std::env::var_os("EARWORM_DATA").map(std::path::PathBuf::from) else {
-        println!("skipped: EARWORM_DATA is not set");
+        host::skipped("EARWORM_DATA names no folder");
         return;
     };
     let mut folders = vec![folder.join("tunes")];
     let (mut tunes, mut off) = (0, Vec::new());
     while let Some(folder) = folders.pop() {
         let Ok(entries) = std::fs::read_dir(&folder) else {
-            println!("skipped: {} is absent", folder.display());
+            host::skipped(&format!("{} is absent", folder.display()));
             continue;
         };
         for path in entries.flatten().map(|entry| entry.path()) {

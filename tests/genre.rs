@@ -184,7 +184,7 @@ fn data() -> Option<PathBuf> {
     let folder =
         std::env::var_os("EARWORM_DATA").map(PathBuf::from).filter(|folder| folder.is_dir());
     if folder.is_none() {
-        println!("skipped: EARWORM_DATA names no folder with real clips");
+        host::skipped("EARWORM_DATA names no folder with real clips");
     }
     folder
 }

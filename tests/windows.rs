@@ -19,7 +19,7 @@ fn times() -> u64 {
 
 /// The X display, if there is one.
 fn display() -> Option<Display> {
-    Display::open().inspect_err(|error| println!("skipped: no X display ({error})")).ok()
+    Display::open().inspect_err(|error| host::skipped(&format!("no X display ({error})"))).ok()
 }
 
 /// The window library does not wait for a window's threads to end, of which one of the framework's own stays from the first

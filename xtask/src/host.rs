@@ -11,9 +11,7 @@ use crate::{bundle, process};
 /// Where the build or the task fails.
 pub fn run(words: &[&str], windows: bool) -> anyhow::Result<()> {
     bundle::make(true)?;
-    process::run(process::cargo().args(["build", "--release", "--package", "host"]))?;
-    let program =
-        process::target().join("release").join(format!("host{}", std::env::consts::EXE_SUFFIX));
+    let program = process::build("host")?;
     let headless = windows && std::env::var_os("DISPLAY").is_none() && process::found("xvfb-run");
     let mut command = if headless {
         let mut xvfb = Command::new("xvfb-run");

@@ -1,6 +1,7 @@
 //! Interface: the programs that a task hands its words to: the networks' training, and what measures the core.
 
 use std::ffi::OsStr;
+use std::process::Command;
 
 use crate::process;
 
@@ -21,7 +22,5 @@ pub fn run(words: impl IntoIterator<Item = impl AsRef<OsStr>>) -> anyhow::Result
 }
 
 fn program(name: &str, words: impl IntoIterator<Item = impl AsRef<OsStr>>) -> anyhow::Result<()> {
-    process::run_here(
-        process::cargo().args(["run", "--release", "--package", name, "--"]).args(words),
-    )
+    process::run_here(Command::new(process::build(name)?).args(words))
 }

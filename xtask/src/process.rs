@@ -26,6 +26,19 @@ pub fn cargo() -> Command {
     command
 }
 
+/// Builds one of the workspace's programs for use and returns where it lies.
+///
+/// The product is named with it, so that both resolve to the same features and no dependency is built twice.
+///
+/// # Errors
+/// Where the build fails.
+pub fn build(program: &str) -> anyhow::Result<PathBuf> {
+    run(cargo()
+        .args(["build", "--release", "--package", "earworm", "--package", "earworm-plugin"])
+        .args(["--package", program]))?;
+    Ok(target().join("release").join(format!("{program}{}", std::env::consts::EXE_SUFFIX)))
+}
+
 /// A headline for what comes next.
 pub fn say(text: &str) {
     println!("\n== {text}");

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
@@ -9,6 +10,9 @@ use crate::{bundle, packages, process};
 
 /// Environment variable that tells the host tests where `Earworm.clap` and `Earworm.vst3` lie.
 const BUNDLES: &str = "EARWORM_BUNDLES";
+
+/// Environment variable that names the file to which a test that is left out adds a line (`tests/host/src/skipped.rs`).
+const SKIPPED: &str = "EARWORM_SKIPPED";
 
 /// Hosts from PyPI, pinned so that a new release can't break an old checkout.
 const PYTHON_HOSTS: &[&str] = &["numpy", "pedalboard==0.9.*", "dawdreamer==0.9.*", "mido==1.3.*"];
@@ -35,37 +39,104 @@ fn on_a_display(command: Command) -> Command {
     on_display
 }
 
+/// The steps of a run, each with the time it took.
+#[derive(Default)]
+struct Steps(Vec<(&'static str, Duration)>);
+
+impl Steps {
+    /// Says the step's name, does it and notes its time.
+    fn step(
+        &mut self,
+        name: &'static str,
+        job: impl FnOnce() -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        process::say(name);
+        let began = Instant::now();
+        let result = job();
+        self.0.push((name, began.elapsed()));
+        result
+    }
+
+    fn print(&self) {
+        process::say("Times");
+        for (name, time) in &self.0 {
+            println!("{:>6.0} s  {name}", time.as_secs_f64());
+        }
+    }
+}
+
+/// Prints how many tests were left out, and why.
+fn print_skipped(file: &Path) {
+    let lines = std::fs::read_to_string(file).unwrap_or_default();
+    let mut tests: Vec<&str> = lines.lines().collect();
+    tests.sort_unstable();
+    tests.dedup();
+    process::say(&format!("Tests skipped: {}", tests.len()));
+    tests.iter().for_each(|test| println!("{test}"));
+}
+
 /// Runs the task.
 pub fn run(options: Options) -> anyhow::Result<()> {
-    process::say("System packages");
-    packages::install(&[packages::BUILD, packages::HOSTS].concat(), options.yes)?;
+    println!(
+        "Installs missing packages, then formatting, lints, documentation, both bundles, every test, and hosts from PyPI: \
+         about half an hour on two cores the first time."
+    );
+    let skipped = process::target().join("skipped-tests.txt");
+    std::fs::create_dir_all(process::target())?;
+    std::fs::write(&skipped, "")?;
+    let mut steps = Steps::default();
+    let result = all(&options, &mut steps, &skipped);
+    steps.print();
+    print_skipped(&skipped);
+    result?;
+    println!("\nEverything passed.");
+    Ok(())
+}
 
-    process::say("Formatting");
-    process::run(process::cargo().args(["fmt", "--all", "--check"]))?;
+fn all(options: &Options, steps: &mut Steps, skipped: &Path) -> anyhow::Result<()> {
+    steps.step("System packages", || {
+        packages::install(&[packages::BUILD, packages::HOSTS].concat(), options.yes)
+    })?;
+    steps
+        .step("Formatting", || process::run(process::cargo().args(["fmt", "--all", "--check"])))?;
+    steps.step("Lints: all of it, then the program without plug-ins", || {
+        let deny = ["--", "--deny", "warnings"];
+        process::run(process::cargo().args(["clippy", "--workspace", "--all-targets"]).args(deny))?;
+        process::run(
+            process::cargo()
+                .args(["clippy", "--package", "earworm", "--no-default-features"])
+                .args(deny),
+        )
+    })?;
+    steps.step("Documentation", || {
+        process::run(
+            process::cargo()
+                .args(["doc", "--workspace", "--no-deps", "--document-private-items"])
+                .env("RUSTDOCFLAGS", "--deny warnings"),
+        )
+    })?;
+    steps.step("Bundles", || {
+        bundle::make(false)?;
+        bundle::make(true).map(drop)
+    })?;
+    steps.step("Tests", || {
+        let mut tests = on_a_display(process::cargo());
+        tests
+            .args(["test", "--workspace", "--no-fail-fast"])
+            .env(BUNDLES, bundle::folder(false))
+            .env(SKIPPED, skipped);
+        if let Some(data) = &options.data {
+            let data =
+                data.canonicalize().with_context(|| format!("no folder {}", data.display()))?;
+            tests.env("EARWORM_DATA", data);
+        }
+        process::run(&mut tests)
+    })?;
+    steps.step("Hosts from PyPI", python_hosts)
+}
 
-    process::say("Lints: all of it, then the core without plug-ins");
-    let deny = ["--", "--deny", "warnings"];
-    process::run(process::cargo().args(["clippy", "--workspace", "--all-targets"]).args(deny))?;
-    process::run(
-        process::cargo()
-            .args(["clippy", "--package", "earworm", "--no-default-features"])
-            .args(deny),
-    )?;
-
-    process::say("Bundles");
-    bundle::make(false)?;
-    bundle::make(true)?;
-
-    process::say("Tests");
-    let mut tests = on_a_display(process::cargo());
-    tests.args(["test", "--workspace", "--no-fail-fast"]).env(BUNDLES, bundle::folder(false));
-    if let Some(data) = &options.data {
-        let data = data.canonicalize().with_context(|| format!("no folder {}", data.display()))?;
-        tests.env("EARWORM_DATA", data);
-    }
-    process::run(&mut tests)?;
-
-    process::say("Hosts from PyPI");
+/// The scripts in tests/hosts, each in a host from PyPI, on the bundle for use.
+fn python_hosts() -> anyhow::Result<()> {
     let python = python()?;
     let scripts = process::root().join("tests/hosts");
     let mut names: Vec<PathBuf> = std::fs::read_dir(&scripts)
@@ -80,8 +151,6 @@ pub fn run(options: Options) -> anyhow::Result<()> {
             Command::new(&python).arg(&script).arg(bundle::folder(true).join("Earworm.vst3")),
         )?;
     }
-
-    println!("\nEverything passed.");
     Ok(())
 }
 

@@ -6,8 +6,11 @@
 
 #[cfg(target_os = "linux")]
 pub mod process;
+mod skipped;
 #[cfg(target_os = "linux")]
 pub mod window;
+
+pub use skipped::{SKIPPED, skipped};
 
 use std::ffi::CStr;
 use std::path::{Path, PathBuf};
