@@ -818,3 +818,21 @@ impl Event {
             .map(|annotation| annotation.text.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use earworm_abc::Length;
+
+    #[test]
+    fn dotted_values_are_taken_apart_as_a_player_reads_them() {
+        let value = |numerator, denominator| Value::of(Length::new(numerator, denominator));
+        let of = |power, dots| Value { power, dots };
+        assert_eq!(value(1, 8), of(3, 0));
+        assert_eq!(value(3, 8), of(2, 1));
+        assert_eq!(value(7, 16), of(2, 2));
+        assert_eq!(value(3, 2), of(0, 1));
+        assert_eq!(value(2, 1), of(-1, 0));
+        assert_eq!(value(3, 1), of(-1, 1));
+    }
+}

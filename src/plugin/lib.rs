@@ -49,7 +49,7 @@ fn settings_fault(params: &dyn Params, state: &PluginState) -> Option<String> {
         // What was saved may differ by the rounding of a curve.
         let slack = 1e-3 * (most - least);
         let fits = (least - slack..=most + slack).contains(&value);
-        (!fits).then(|| format!("the project's {id} is {value}, which it can't be"))
+        (!fits).then(|| format!("the project's {id} is {value}, which is out of range"))
     })
 }
 

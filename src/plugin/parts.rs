@@ -107,7 +107,7 @@ pub fn theme_switch(ui: &mut Ui, choice: &ThemeChoice) {
         .collect();
     painter.add(egui::Shape::convex_polygon(half, look.text_color(), Stroke::NONE));
     painter.circle_stroke(centre, radius, Stroke::new(1.4, look.text_color()));
-    if response.on_hover_text(format!("{name}. The project keeps it.")).clicked() {
+    if response.on_hover_text(format!("{name}. This choice is saved in the project.")).clicked() {
         choice.set(next);
         ui.ctx().set_theme(next);
     }

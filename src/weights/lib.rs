@@ -28,13 +28,13 @@ pub enum WeightsFileError {
     #[error("{}", told(.0))]
     Read(#[from] io::Error),
     /// Longer than any network's weights.
-    #[error("it has {0} bytes, which are no weights of a network that runs in real time")]
+    #[error("it has {0} bytes: too many for a network that runs in real time")]
     TooLong(u64),
     /// The weights of the other network.
     #[error("these are the weights of the {0} network")]
     OtherNetwork(&'static str),
     /// Numbers that can't be calculated with.
-    #[error("it is damaged: what it answers are no numbers")]
+    #[error("it is damaged: the network answers with values that are not numbers")]
     NotFinite,
     /// Not the genre network's.
     #[error(transparent)]

@@ -3,6 +3,7 @@
 mod bench;
 mod bundle;
 mod demo;
+mod dist;
 mod host;
 mod hosts;
 mod measure;
@@ -33,6 +34,8 @@ enum Task {
     Test(test::Options),
     /// Makes Earworm.clap and Earworm.vst3
     Bundle(bundle::Options),
+    /// Makes the archive to download, and on Debian the package
+    Dist(dist::Options),
     /// Trains a network: `train tunes …`, `train genre …`
     #[command(disable_help_flag = true)]
     Train(Words),
@@ -93,6 +96,7 @@ fn main() -> anyhow::Result<()> {
         Task::Demo(options) => demo::run(options),
         Task::Test(options) => test::run(options),
         Task::Bundle(options) => bundle::run(options),
+        Task::Dist(options) => dist::run(options),
         Task::Train(words) => measure::train(words.after("train")),
         Task::Eval(words) => measure::train(words.after("eval")),
         Task::Conformance(words) => measure::run(words.after("conformance")),
