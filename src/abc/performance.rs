@@ -156,8 +156,9 @@ pub struct Bend {
     pub start: u32,
     /// The MIDI channel, 0 to 15.
     pub channel: u8,
-    /// Cents (hundredths of a semitone) above the notes' keys, -50 to 50.
-    pub cents: i8,
+    /// Cents (hundredths of a semitone) above the notes' keys: of a tune that is performed -50 to 50, of a MIDI file
+    /// what it says.
+    pub cents: i16,
 }
 
 /// A chord symbol from a time on.
@@ -269,8 +270,8 @@ fn settle<T>(changes: &mut Vec<T>, start: impl Fn(&T) -> u32, equal: impl Fn(&T,
 
 fn microseconds_per_quarter(tempo: &super::Tempo) -> Option<u32> {
     let quarters = tempo.quarters_per_minute()?;
-    // MIDI has 24 bits for it.
-    Some((60_000_000.0 / quarters).round().clamp(1.0, 16_777_215.0) as u32)
+    // Slower than any that a MIDI file can tell, for there are other ways to be heard.
+    Some((60_000_000.0 / quarters).round().clamp(1.0, f64::from(u32::MAX)) as u32)
 }
 
 fn metre_at(start: u32, metre: &super::Metre) -> Option<Metre> {
@@ -1004,7 +1005,7 @@ impl<'a> Player<'a> {
         if *bent != cents {
             *bent = cents;
             let start = self.clock.whole();
-            keep(&mut self.performance.bends, Bend { start, channel, cents });
+            keep(&mut self.performance.bends, Bend { start, channel, cents: cents.into() });
         }
     }
 

@@ -1,7 +1,7 @@
 //! Worker: notes rendered with the built-in voice, and stereo WAV files.
 
 use earworm_abc::performance::PERCUSSION;
-use earworm_abc::{PPQ, Performance};
+use earworm_abc::{Finding, PPQ, Performance, Severity};
 use earworm_playback::voice::Voice;
 use std::io::{Seek, Write};
 
@@ -27,6 +27,61 @@ pub enum RenderError {
     /// The file could not be written.
     #[error(transparent)]
     Write(#[from] hound::Error),
+}
+
+/// What of a performance its rendering leaves out.
+pub fn left_out(performance: &Performance) -> Vec<Finding> {
+    let warning = |text: String, hint: &str| Finding {
+        severity: Severity::Warning,
+        span: 0..0,
+        text,
+        hint: hint.to_owned(),
+    };
+    let mut left_out = Vec::new();
+    let struck = performance.notes.iter().filter(|note| note.channel == PERCUSSION).count();
+    if struck > 0 {
+        let notes = if struck == 1 { "note" } else { "notes" };
+        left_out.push(warning(
+            format!("{struck} {notes} of percussion are left out"),
+            "the built-in voice has no sounds for them",
+        ));
+    }
+    let bends = Bends::new(performance);
+    let moved = performance.notes.iter().any(|note| {
+        let end = note.start.saturating_add(note.duration);
+        note.channel != PERCUSSION
+            && bends.at(note.channel, note.start) != bends.at(note.channel, end.saturating_sub(1))
+    });
+    if moved {
+        left_out.push(warning(
+            "bends of notes that already sound are left out".to_owned(),
+            "each note keeps the pitch that it starts with",
+        ));
+    }
+    left_out
+}
+
+/// How far each channel is bent when.
+struct Bends {
+    /// By channel: when, and cents.
+    by_channel: [Vec<(u32, i16)>; 16],
+}
+
+impl Bends {
+    fn new(performance: &Performance) -> Self {
+        let mut by_channel: [Vec<(u32, i16)>; 16] = Default::default();
+        for bend in &performance.bends {
+            by_channel[usize::from(bend.channel & 15)].push((bend.start, bend.cents));
+        }
+        Self { by_channel }
+    }
+
+    /// Cents at a time.
+    fn at(&self, channel: u8, tick: u32) -> i16 {
+        let bends = &self.by_channel[usize::from(channel & 15)];
+        let passed = bends.partition_point(|&(start, _)| start <= tick);
+        passed.checked_sub(1).map_or(0, |last| bends[last].1)
+    }
 }
 
 /// A performance played by [`Voice`], a stereo sample at a time.
@@ -55,7 +110,8 @@ pub struct Rendering {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Stroke {
     Off(u8),
-    On(u8, u8),
+    /// A key, cents above it, and how hard it is struck.
+    On(u8, i16, u8),
     /// The last rest's end: nothing is struck, but the music lasts so long.
     End,
 }
@@ -67,13 +123,15 @@ impl Rendering {
         let rate = f64::from(sample_rate);
         let clock = Clock::new(performance);
         let at = |tick: u32| (clock.seconds(tick) * rate).round() as u64;
+        let bends = Bends::new(performance);
         let mut events = Vec::with_capacity(performance.notes.len() * 2 + 1);
         for note in &performance.notes {
             // Percussion has no pitch that a string could play.
             if note.channel == PERCUSSION {
                 continue;
             }
-            events.push((at(note.start), Stroke::On(note.key, note.velocity)));
+            let cents = bends.at(note.channel, note.start);
+            events.push((at(note.start), Stroke::On(note.key, cents, note.velocity)));
             events.push((at(note.start.saturating_add(note.duration)), Stroke::Off(note.key)));
         }
         events.push((at(performance.end), Stroke::End));
@@ -117,8 +175,8 @@ impl Rendering {
         while let Some((_, stroke)) = self.events.pop_if(|(at, _)| *at <= self.now) {
             match stroke {
                 Stroke::Off(key) => self.voice.note_off(key),
-                Stroke::On(key, velocity) => {
-                    self.voice.note_on(key, f32::from(velocity) / 127.0);
+                Stroke::On(key, cents, velocity) => {
+                    self.voice.note_on_bent(key, cents, f32::from(velocity) / 127.0);
                 }
                 Stroke::End => {}
             }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::check::no_tune;
 use super::tune_file::{Format, write_abc, write_performance};
-use super::{Outcome, Refusal, for_each, read_file};
+use super::{Outcome, Refusal, for_each, is_stream, named, read_file};
 use earworm_abc::{self as abc, PerformOptions, Performance, Severity, Tune, Tunebook};
 use earworm_midi as midi;
 
@@ -15,7 +15,10 @@ use earworm_midi as midi;
 #[command(after_help = "\
 An ABC file with several tunes becomes a file for each, its reference number (X:) before the
 extension: `convert book.abc out.mid` writes out-1.mid, out-2.mid, … To .abc they stay together.
-`--tune N` takes the one with that number and writes OUT itself.")]
+`--tune N` takes the one with that number and writes OUT itself.
+
+`-` is standard input or output: `curl -s URL | earworm convert - --to mid - | player`. What comes in
+is known by its first bytes where --from does not say.")]
 pub(crate) struct Options {
     /// The written notes alone: no accompaniment, grace notes or ornaments
     #[arg(long)]
@@ -27,10 +30,16 @@ pub(crate) struct Options {
     /// Takes the tune with this reference number (X:) of several
     #[arg(long, value_name = "NUMBER")]
     tune: Option<u32>,
-    /// Where to read: .abc or .mid
+    /// What IN holds, whatever its name: abc or mid
+    #[arg(long, value_name = "FORMAT", hide_possible_values = true)]
+    from: Option<Format>,
+    /// What OUT holds, whatever its name: abc, mid or wav
+    #[arg(long, value_name = "FORMAT", hide_possible_values = true)]
+    to: Option<Format>,
+    /// Where to read: .abc or .mid (also .midi, .kar, .rmi, .smf), or - for standard input
     #[arg(value_name = "IN")]
     input: PathBuf,
-    /// Where to write: .abc, .mid or .wav
+    /// Where to write: .abc, .mid or .wav, or - for standard output
     #[arg(value_name = "OUT")]
     output: PathBuf,
 }
@@ -41,14 +50,25 @@ pub(crate) fn run(options: Options) -> Outcome {
 }
 
 fn convert(options: &Options) -> Result<Outcome, Refusal> {
-    let to = Format::of(&options.output)?;
-    let from = Format::of(&options.input)?;
+    let to = match options.to {
+        Some(to) => to,
+        None if is_stream(&options.output) => {
+            let hint = "say --to abc, --to mid or --to wav";
+            return Err(Refusal::new("standard output", "its name says no format", hint));
+        }
+        None => Format::of(&options.output)?,
+    };
+    let from = match options.from {
+        Some(from) => Some(from),
+        None if is_stream(&options.input) => None,
+        None => Some(Format::of(&options.input)?),
+    };
     let bytes = read_file(&options.input)?;
-    match from {
+    match from.unwrap_or_else(|| Format::of_bytes(&bytes)) {
         Format::Abc => from_abc(options, &bytes, to),
         Format::Midi => from_midi(options, &bytes, to),
         Format::Wav => Err(Refusal::new(
-            options.input.display(),
+            named(&options.input),
             "audio can't be turned into notes",
             "give an .abc or .mid file",
         )),
@@ -67,7 +87,7 @@ fn from_abc(options: &Options, bytes: &[u8], to: Format) -> Result<Outcome, Refu
         book.tunes.truncate(1);
         if book.tunes.is_empty() {
             return Err(Refusal::new(
-                options.input.display(),
+                named(&options.input),
                 format!("no tune in it has the number {number}"),
                 format!("it has {}", listed(&numbers)),
             ));
@@ -95,12 +115,19 @@ fn from_abc(options: &Options, bytes: &[u8], to: Format) -> Result<Outcome, Refu
         let performance = abc::perform(tune, &perform_options);
         return write_performance(&options.output, to, &performance).map(|()| Outcome::Done);
     }
+    if is_stream(&options.output) {
+        return Err(Refusal::new(
+            "standard output",
+            format!("{} tunes, which need a file each", book.tunes.len()),
+            "say which with --tune NUMBER, or name a file",
+        ));
+    }
     let outputs = numbered(&options.output, &book);
     // Not an error, but OUT itself won't be there.
     let _ = writeln!(
         io::stderr(),
         "earworm: {}: {} tunes, one file each, from {} to {}",
-        options.input.display(),
+        named(&options.input),
         outputs.len(),
         outputs.first().map_or("".into(), |path| path.display().to_string()),
         outputs.last().map_or("".into(), |path| path.display().to_string()),
@@ -156,8 +183,8 @@ fn warn_of_errors(path: &Path, book: &Tunebook) {
     if errors > 0 {
         let _ = writeln!(
             io::stderr(),
-            "earworm: {path}: {errors} {places} could not be read (earworm check {path} lists them)",
-            path = path.display(),
+            "earworm: {path}: {errors} {places} could not be read (earworm check lists them)",
+            path = named(path),
             places = if errors == 1 { "place" } else { "places" },
         );
     }
@@ -168,14 +195,14 @@ fn from_midi(options: &Options, bytes: &[u8], to: Format) -> Result<Outcome, Ref
         return Err(Refusal::new("--tune", "a MIDI file holds one tune", "leave the flag out"));
     }
     let mut performance = midi::read(bytes)
-        .map_err(|error| Refusal::new(options.input.display(), &error, error.hint()))?;
+        .map_err(|error| Refusal::new(named(&options.input), &error, error.hint()))?;
     if options.melody_only {
         performance.notes.retain(|note| !note.accompaniment);
         performance.chords.clear();
     }
     if performance.notes.is_empty() {
         return Err(Refusal::new(
-            options.input.display(),
+            named(&options.input),
             "there are no notes in it",
             "check what it is",
         ));

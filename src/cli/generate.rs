@@ -26,7 +26,7 @@ pub(crate) struct Options {
     #[arg(long)]
     metre: Option<String>,
     /// Bars as written, 4 to 64; a repeated part counts once
-    #[arg(long, default_value_t = 16)]
+    #[arg(long, default_value_t = 16, allow_negative_numbers = true, value_parser = bars)]
     bars: u32,
     /// 1 draws as the network thinks, less is safer, more is bolder; 0 takes the likeliest each time
     #[arg(long, default_value_t = Request::default().temperature, allow_negative_numbers = true)]
@@ -35,7 +35,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "P", default_value_t = Request::default().top_p, allow_negative_numbers = true)]
     top_p: f32,
     /// Fixes the tune: the same seed and flags give the same bytes. None draws one
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true, value_parser = seed)]
     seed: Option<u64>,
     /// Writes chord symbols over the notes
     #[arg(long, overrides_with = "no_chords")]
@@ -46,6 +46,15 @@ pub(crate) struct Options {
     /// Weights of a tune network, as `cargo xtask train tunes` writes them; none: the built-in ones
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
+}
+
+fn bars(text: &str) -> Result<u32, String> {
+    let bars = text.parse().ok().filter(|bars| BARS.contains(bars));
+    bars.ok_or_else(|| format!("{} to {} are possible", BARS.start(), BARS.end()))
+}
+
+fn seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("a whole number from 0 to {} is possible", u64::MAX))
 }
 
 /// Writes a tune.

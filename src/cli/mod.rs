@@ -1,18 +1,23 @@
 //! Interface: the `earworm` program's commands, one file each, and the manners they share.
 //!
-//! Exit codes: 0 done, 1 `check` found an error in a tune, 2 an input or an output was refused.
-//! A refusal is one line on standard error, `earworm: subject: what (hint)`; the files beside it
-//! are still done, and what is written appears whole or not at all.
+//! Exit codes: 0 done, 1 `check` found an error in a tune or `fmt --check` a file to be changed, 2 an input or an output
+//! was refused. A refusal is one line on standard error, `earworm: subject: what (hint)`; the files beside it
+//! are still done, and what is written appears whole or not at all. `-` is standard input or output.
 
 mod check;
 mod classify;
 mod convert;
+mod ended;
+mod fmt;
 mod generate;
+mod pages;
+mod standalone;
 mod tune_file;
 
 use std::ffi::OsString;
 use std::fmt::Display;
-use std::io::{self, BufWriter, Seek, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -23,7 +28,13 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Hear which genre a mix sounds like, and write folk tunes.
 #[derive(Parser)]
-#[command(name = "earworm", version, about, arg_required_else_help = true)]
+#[command(
+    name = "earworm",
+    version,
+    about,
+    arg_required_else_help = true,
+    propagate_version = true
+)]
 struct Program {
     #[command(subcommand)]
     command: Command,
@@ -37,22 +48,18 @@ enum Command {
     Convert(convert::Options),
     /// Say what is wrong in ABC files, a line a finding
     Check(check::Options),
+    /// Put ABC files in order: spaces, line ends, blank lines; the music stays as it is
+    Fmt(fmt::Options),
     /// Name the genre of audio files
     Classify(classify::Options),
-    /// Open Earworm Tunes in a window of its own; the flags after it go to the audio backend
-    #[command(disable_help_flag = true)]
-    Tunes(Standalone),
-    /// Open Earworm Meter in a window of its own; the flags after it go to the audio backend
-    #[command(disable_help_flag = true)]
-    Meter(Standalone),
-}
-
-/// What a plug-in's own window is told: everything goes to the audio backend as it is.
-#[derive(clap::Args)]
-struct Standalone {
-    /// For the audio backend, such as `--backend dummy`; `--help` lists them
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    flags: Vec<String>,
+    /// Open Earworm Tunes in a window of its own
+    Tunes(standalone::TunesOptions),
+    /// Open Earworm Meter in a window of its own
+    Meter(standalone::MeterOptions),
+    /// Print what a shell needs to complete the commands and flags
+    Completions(pages::Shells),
+    /// Print the manual page of the program or of a command, for `man`
+    Manual(pages::Pages),
 }
 
 /// How a command ended, worst last.
@@ -93,16 +100,21 @@ impl Refusal {
 
     /// A refusal of `path` for what the system says about it.
     pub(crate) fn from_io(path: &Path, error: &io::Error) -> Self {
+        Self::of_stream(named(path), error)
+    }
+
+    /// A refusal of something that has a name and is no file.
+    pub(crate) fn of_stream(name: impl Display, error: &io::Error) -> Self {
         let (what, hint) = match error.kind() {
             io::ErrorKind::NotFound => ("no such file or folder".into(), "check the path"),
             io::ErrorKind::PermissionDenied => {
                 ("permission denied".into(), "check who may read or write it")
             }
             io::ErrorKind::IsADirectory => ("is a folder".into(), "name a file in it"),
-            io::ErrorKind::StorageFull => ("no space left".into(), "nothing was written"),
+            io::ErrorKind::StorageFull => ("no space left".into(), "make room and try again"),
             _ => (error.to_string(), "the system refused it"),
         };
-        Self::new(path.display(), what, hint)
+        Self::new(name, what, hint)
     }
 
     /// Tells the user.
@@ -135,67 +147,78 @@ pub(crate) fn for_each<T>(
     items.into_iter().map(|item| Outcome::from(job(item))).max().unwrap_or(Outcome::Done)
 }
 
-/// The whole of a file.
-pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, Refusal> {
-    std::fs::read(path).map_err(|error| Refusal::from_io(path, &error))
+/// Whether a path stands for standard input or output.
+pub(crate) fn is_stream(path: &Path) -> bool {
+    path.as_os_str() == "-"
 }
 
-/// Writes `path` through `fill`; whoever looks sees the file whole or, where `fill` fails, as it
+/// How an input is called in what the user reads.
+pub(crate) fn named(path: &Path) -> std::path::Display<'_> {
+    if is_stream(path) { Path::new("standard input").display() } else { path.display() }
+}
+
+/// The whole of a file, or of standard input.
+pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, Refusal> {
+    let read = if is_stream(path) {
+        let mut bytes = Vec::new();
+        io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
+    } else {
+        std::fs::read(path)
+    };
+    read.map_err(|error| Refusal::from_io(path, &error))
+}
+
+/// What keeps a file from being written whole.
+enum Fault {
+    /// The system, at the file itself.
+    File(io::Error),
+    /// Whoever fills it.
+    Refused(Refusal),
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        Self::File(error)
+    }
+}
+
+/// Writes `path`, or standard output, through `fill`; whoever looks sees the file whole or, where `fill` fails, as it
 /// was before.
 pub(crate) fn write_whole(
     path: &Path,
-    fill: impl FnOnce(&mut BufWriter<&std::fs::File>) -> Result<(), Refusal>,
+    fill: impl FnOnce(&mut BufWriter<&File>) -> Result<(), Refusal>,
 ) -> Result<(), Refusal> {
-    let refused = |error: io::Error| Refusal::from_io(path, &error);
-    // A rename would replace a link, or a device such as /dev/null, by a file.
-    let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-    if let Ok(metadata) = target.metadata() {
-        if metadata.is_dir() {
-            return Err(refused(io::ErrorKind::IsADirectory.into()));
-        }
-        if !metadata.is_file() {
-            // Pipes and devices take bytes in one go and can't seek, as a WAV header must.
-            let mut whole = tempfile::tempfile().map_err(refused)?;
-            let mut writer = BufWriter::new(&whole);
-            fill(&mut writer)?;
-            writer.flush().map_err(refused)?;
-            drop(writer);
-            whole.rewind().map_err(refused)?;
-            let mut device =
-                std::fs::OpenOptions::new().write(true).open(&target).map_err(refused)?;
-            return io::copy(&mut whole, &mut device).map(drop).map_err(refused);
-        }
-    }
-    let folder = match target.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
+    let fill = |out: &mut BufWriter<&File>| fill(out).map_err(Fault::Refused);
+    let written = if is_stream(path) {
+        let mut out = io::stdout().lock();
+        earworm_files::write_to(&mut out, fill)
+    } else {
+        earworm_files::write_with(path, fill)
     };
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".earworm-").suffix(".part");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // What a file made here would have anyway, less the umask, or what the one before had.
-        let mode = target.metadata().map_or(0o666, |m| m.permissions().mode());
-        builder.permissions(std::fs::Permissions::from_mode(mode));
+    match written {
+        Ok(()) => Ok(()),
+        Err(Fault::Refused(refusal)) => Err(refusal),
+        Err(Fault::File(error)) if is_stream(path) => Err(output_refused(&error)),
+        Err(Fault::File(error)) => Err(Refusal::from_io(path, &error)),
     }
-    let part = builder.tempfile_in(folder).map_err(|error| {
-        // The name of the file that never came to be would only confuse.
-        refused(error.kind().into())
-    })?;
-    let mut writer = BufWriter::new(part.as_file());
-    fill(&mut writer)?;
-    writer.flush().map_err(refused)?;
-    drop(writer);
-    part.persist(&target).map(drop).map_err(|error| refused(error.error))
 }
 
-/// Prints on standard output; a reader that has gone away (`| head`) ends the program quietly.
+/// Prints on standard output; a reader that has gone away (`| head`) ends the program quietly, anything else that keeps it
+/// from being printed with a word.
 pub(crate) fn print(text: impl Display) {
     let mut out = io::stdout().lock();
-    if write!(out, "{text}").and_then(|()| out.flush()).is_err() {
+    if let Err(error) = write!(out, "{text}").and_then(|()| out.flush()) {
+        output_refused(&error).report();
+        std::process::exit(2);
+    }
+}
+
+/// The refusal of standard output; ends the program where its reader has gone away.
+fn output_refused(error: &io::Error) -> Refusal {
+    if error.kind() == io::ErrorKind::BrokenPipe {
         std::process::exit(0);
     }
+    Refusal::of_stream("standard output", error)
 }
 
 /// A progress bar on standard error that shows itself once the work has taken a second, and
@@ -245,6 +268,7 @@ pub fn run() -> ExitCode {
 }
 
 fn run_with(args: impl IntoIterator<Item = OsString>) -> Outcome {
+    ended::leave_no_parts();
     let program = match Program::try_parse_from(args) {
         Ok(program) => program,
         Err(error) => return told_by_clap(&error),
@@ -254,8 +278,11 @@ fn run_with(args: impl IntoIterator<Item = OsString>) -> Outcome {
         Command::Convert(options) => convert::run(options),
         Command::Check(options) => check::run(options),
         Command::Classify(options) => classify::run(options),
-        Command::Tunes(options) => open_standalone("tunes", options),
-        Command::Meter(options) => open_standalone("meter", options),
+        Command::Fmt(options) => fmt::run(options),
+        Command::Tunes(options) => standalone::tunes(options),
+        Command::Meter(options) => standalone::meter(options),
+        Command::Completions(options) => pages::completions(options),
+        Command::Manual(options) => pages::manual(options),
     }
 }
 
@@ -267,8 +294,10 @@ fn told_by_clap(error: &clap::Error) -> Outcome {
             | ErrorKind::DisplayVersion
             | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
     ) {
-        // As above: a closed pipe is the reader's choice.
-        let _ = error.print();
+        if let Err(error) = error.print().and_then(|()| io::stdout().flush()) {
+            output_refused(&error).report();
+            return Outcome::Refused;
+        }
         return if error.use_stderr() { Outcome::Refused } else { Outcome::Done };
     }
     let told = error.render().to_string();
@@ -283,26 +312,5 @@ fn told_by_clap(error: &clap::Error) -> Outcome {
     let told = words.join(" ");
     let what = told.strip_prefix("error: ").unwrap_or(&told);
     Refusal::new("command line", what, "earworm COMMAND --help lists the flags").report();
-    Outcome::Refused
-}
-
-#[cfg(feature = "plugin")]
-fn open_standalone(plugin: &str, options: Standalone) -> Outcome {
-    let opened = match plugin {
-        "meter" => earworm_plugin::run_meter(options.flags),
-        _ => earworm_plugin::run_tunes(options.flags),
-    };
-    // The audio backend has said why.
-    if opened { Outcome::Done } else { Outcome::Refused }
-}
-
-#[cfg(not(feature = "plugin"))]
-fn open_standalone(plugin: &str, _options: Standalone) -> Outcome {
-    Refusal::new(
-        plugin,
-        "this build has no plug-in windows",
-        "build with the default features: cargo build --release",
-    )
-    .report();
     Outcome::Refused
 }

@@ -2,10 +2,10 @@
 
 use super::find;
 use super::read::bar_ticks;
-use super::repeats;
-use earworm_abc::performance::{KeyStart, Metre, Note};
-use earworm_abc::{Key, Length, PPQ, Performance};
-use std::collections::BTreeMap;
+use super::{repeats, tempos};
+use earworm_abc::performance::{KeyStart, Metre, Note, Tempo};
+use earworm_abc::{Finding, Key, Length, PPQ, Performance, Severity};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 /// The most bytes of ABC that are written; the rest is cut and the text says so.
@@ -16,6 +16,8 @@ const MOST_LAYERS: usize = 16;
 const BARS_IN_LINE: i32 = 4;
 /// Ticks of a 32nd note, the grid that played (and not written) music is brought to.
 const THIRTY_SECOND: u32 = PPQ / 8;
+/// Ticks of the shortest note that is written, a 128th.
+const SHORTEST: u32 = PPQ / 32;
 
 /// A performance, of a MIDI file say, as one ABC tune.
 ///
@@ -23,7 +25,9 @@ const THIRTY_SECOND: u32 = PPQ / 8;
 /// first brought to that grid. The metre and the key signature are the performance's own, or found where it
 /// has none; the mode is found either way, for MIDI knows but major and minor. Notes that overlap in one
 /// voice are parted into several. What comes twice in a row, or twice but for its end, is written once, with a
-/// repeat and first and second endings.
+/// repeat and first and second endings. Notes shorter than any that is written (drum triggers, say) last to the next,
+/// a 16th at most; rests go on after the last note to the end of its bar, and further only where the performance knows
+/// its bars.
 pub fn to_abc(performance: &Performance) -> String {
     let notes = on_the_grid(performance);
     let is_written = !performance.bars.is_empty() || lies_on_grid(&performance.notes);
@@ -38,15 +42,28 @@ pub fn to_abc(performance: &Performance) -> String {
     } else if metres[0].start > 0 {
         metres.insert(0, Metre { start: 0, numerator: 4, denominator: 4 });
     }
-    let bars = if performance.bars.is_empty() {
-        let pickup = if metres.len() == 1 { find::pickup(&notes, &metres[0]) } else { 0 };
-        bars(&metres, pickup, end)
+    let (bars, end) = if performance.bars.is_empty() {
+        let pickup = match written_pickup(&mut metres) {
+            0 if metres.len() == 1 => find::pickup(&notes, &metres[0]),
+            pickup => pickup,
+        };
+        let mut bars = bars(&metres, pickup, end);
+        // Sequencers pad tracks with bars of nothing.
+        let sounding = bars.partition_point(|bar| bar.start < last);
+        bars.truncate(sounding);
+        let end = bars.last().map_or(end, |bar| end.min(bar.start + bar.length));
+        (bars, end)
     } else {
-        known_bars(performance, &metres, end)
+        (known_bars(performance, &metres, end), end)
     };
     let given = performance.keys.first().map(|start| &start.key);
     let key = find::key(&notes, given, !performance.bars.is_empty());
 
+    let layers = layers(&notes);
+    let edges: BTreeSet<u32> = layers
+        .first()
+        .map(|layer| layer.chords.iter().flat_map(|sound| [sound.start, sound.end]).collect())
+        .unwrap_or_default();
     let mut sheet = Sheet {
         text: String::new(),
         unit: unit(&notes),
@@ -54,10 +71,10 @@ pub fn to_abc(performance: &Performance) -> String {
         metres,
         keys: performance.keys.iter().skip(1).cloned().collect(),
         key,
+        tempos: tempos::in_score(performance, &edges, end),
         end,
     };
     sheet.head(performance);
-    let layers = layers(&notes);
     let many = layers.len() > 1;
     let mut room = MOST_BYTES;
     let written: Vec<Vec<WrittenBar>> = layers
@@ -83,10 +100,25 @@ pub fn to_abc(performance: &Performance) -> String {
     sheet.text
 }
 
+/// What of a performance [`to_abc`] does not write.
+pub fn left_out_of_abc(performance: &Performance) -> Vec<Finding> {
+    let mut left_out = Vec::new();
+    if performance.bends.iter().any(|bend| bend.cents != 0) {
+        left_out.push(Finding {
+            severity: Severity::Warning,
+            span: 0..0,
+            text: "pitch bends are left out".to_owned(),
+            hint: "each note is written as its key".to_owned(),
+        });
+    }
+    left_out
+}
+
 /// Whether nearly all notes start where written notes do: on the grid of 64th notes or of triplets of 32nds, give
 /// or take the tick by which some programs shift them. Of played notes about a third does by chance.
 fn lies_on_grid(notes: &[Note]) -> bool {
-    let on = notes.iter().filter(|note| written(settled(note.start))).count();
+    let is_on = |start: u32| written(settled(start)) || start.is_multiple_of(SHORTEST);
+    let on = notes.iter().filter(|note| is_on(note.start)).count();
     on * 10 >= notes.len() * 7
 }
 
@@ -114,6 +146,7 @@ fn on_the_grid(performance: &Performance) -> Vec<Note> {
     if !performance.bars.is_empty() {
         return notes;
     }
+    lengthen_blips(&mut notes);
     if lies_on_grid(&notes) {
         for note in &mut notes {
             let end = settled(note.start + note.duration);
@@ -149,6 +182,40 @@ fn on_the_grid(performance: &Performance) -> Vec<Note> {
     notes.sort_by_key(|note| (note.start, note.channel, note.key));
     close_gaps(&mut notes, |gap, length| gap * 2 <= length);
     notes
+}
+
+/// Gives notes that are shorter than any that is written the length that they have on paper: that of another note of
+/// their voice that starts with them, else up to the next, a 16th at most. Those for which there is no room, or whose
+/// key starts with another note anyway, are left out.
+fn lengthen_blips(notes: &mut Vec<Note>) {
+    let is_blip = |note: &Note| note.duration < SHORTEST;
+    if !notes.iter().any(is_blip) {
+        return;
+    }
+    // By voice, what starts when: the longest note and its key.
+    let mut onsets: BTreeMap<(u16, u32), (u32, u8)> = BTreeMap::new();
+    for note in notes.iter() {
+        let longest = onsets.entry((note.voice, note.start)).or_insert((0, note.key));
+        *longest = (*longest).max((note.duration, note.key));
+    }
+    let mut taken: BTreeSet<(u16, u32, u8)> = notes
+        .iter()
+        .filter(|note| !is_blip(note))
+        .map(|note| (note.voice, note.start, note.key))
+        .collect();
+    notes.retain_mut(|note| {
+        if !is_blip(note) {
+            return true;
+        }
+        let (longest, _) = onsets[&(note.voice, note.start)];
+        note.duration = if longest >= SHORTEST {
+            longest
+        } else {
+            let next = onsets.range((note.voice, note.start + 1)..=(note.voice, u32::MAX)).next();
+            next.map_or(PPQ / 4, |(&(_, next), _)| (next - note.start).min(PPQ / 4))
+        };
+        !is_blip(note) && taken.insert((note.voice, note.start, note.key))
+    });
 }
 
 /// Programs that export with a gap of a tick or a few between notes mean none.
@@ -208,6 +275,19 @@ struct BarSpan {
     start: u32,
     length: u32,
     metre: usize,
+}
+
+/// The length of a pickup that is written as a bar of a short metre of its own before the tune's, which is then the
+/// first; 0 where there is none.
+fn written_pickup(metres: &mut Vec<Metre>) -> u32 {
+    let [first, second, ..] = &metres[..] else { return 0 };
+    let pickup = bar_ticks(first);
+    if second.start != pickup || pickup >= bar_ticks(second) {
+        return 0;
+    }
+    metres.remove(0);
+    metres[0].start = 0;
+    pickup
 }
 
 fn bars(metres: &[Metre], pickup: u32, end: u32) -> Vec<BarSpan> {
@@ -333,6 +413,8 @@ pub(super) struct WrittenBar {
     pub(super) text: String,
     /// Metre, key signature and tempo in force at its end, as numbers that differ where those do.
     pub(super) state: (usize, i8, usize),
+    /// Whether nothing sounds in it.
+    pub(super) is_silent: bool,
     /// Whether it is incomplete and the first.
     pickup: bool,
 }
@@ -345,6 +427,8 @@ struct Sheet {
     /// Key changes after the start.
     keys: Vec<KeyStart>,
     key: Key,
+    /// Where the score tells tempos, the first in its head.
+    tempos: Vec<Tempo>,
     end: u32,
 }
 
@@ -359,7 +443,7 @@ impl Sheet {
         let _ = writeln!(self.text, "X:1\nT:{title}");
         let _ = writeln!(self.text, "M:{}/{}", metre.numerator, metre.denominator);
         let _ = writeln!(self.text, "L:{}", self.unit);
-        if let Some(tempo) = performance.tempos.first() {
+        if let Some(tempo) = self.tempos.first() {
             let _ = writeln!(self.text, "Q:{}", tempo_text(tempo.microseconds_per_quarter, &metre));
         }
         let _ = writeln!(self.text, "K:{}", self.key);
@@ -386,7 +470,7 @@ impl Sheet {
         let mut speller = find::Speller::new(&self.key);
         let mut sounds = layer.chords.iter().peekable();
         let mut keys = self.keys.iter().peekable();
-        let mut tempos = performance.tempos.iter().skip(1).peekable();
+        let mut tempos = self.tempos.iter().skip(1).peekable();
         let mut chords = performance.chords.iter().peekable();
         let mut written = Vec::with_capacity(self.bars.len());
         let mut metre = 0;
@@ -424,11 +508,14 @@ impl Sheet {
             let whole = span.length == bar_ticks(&self.metres[metre]);
             let silent = sounds.peek().is_none_or(|sound| sound.start >= until);
             bar.pickup = span.start == 0 && !whole;
+            bar.is_silent = silent;
             bar.state = (metre, key.fifths(), changes);
             if silent && whole && until <= self.end && marks.is_empty() {
                 bar.text.push('Z');
             } else {
-                let cuts: Vec<u32> = marks.chords.iter().map(|&(start, _)| start).collect();
+                let mut cuts: Vec<u32> =
+                    marks.chords.iter().chain(&marks.tempos).map(|&(start, _)| start).collect();
+                cuts.sort_unstable();
                 let pieces = self.pieces(span, &mut sounds, &cuts);
                 speller.start_bar();
                 self.bar(&mut bar.text, span, &pieces, &mut speller, &marks);
@@ -534,7 +621,7 @@ impl Sheet {
         if now < bar_end {
             pieces.push(rest(now, bar_end));
         }
-        // A chord symbol needs a note or rest that starts where it does.
+        // A chord symbol or a tempo needs a note or rest that starts where it does.
         let mut cut = Vec::with_capacity(pieces.len());
         let mut cuts = cuts.iter().copied().peekable();
         for mut piece in pieces {
@@ -601,7 +688,9 @@ impl Sheet {
                 continue;
             }
             if let Some(next) = pieces.get(index + 1) {
-                let apart = at(next.start).is_multiple_of(group);
+                // A tempo's field would part the two.
+                let parted = marks.tempos.first().is_some_and(|&(at, _)| at <= next.start);
+                let apart = parted || at(next.start).is_multiple_of(group);
                 if let Some((mark, value)) = broken(piece, next, self.unit).filter(|_| !apart) {
                     self.piece(text, piece, value, false, speller, &mut marks);
                     text.push(mark);
@@ -686,17 +775,27 @@ impl Marks {
 
 /// Q: for a tempo, counted in dotted quarters where the metre is.
 fn tempo_text(microseconds_per_quarter: u32, metre: &Metre) -> String {
-    let quarters = 60e6 / f64::from(microseconds_per_quarter.max(1));
+    let micros = microseconds_per_quarter.max(1);
     let compound =
         metre.denominator == 8 && metre.numerator > 3 && metre.numerator.is_multiple_of(3);
-    let (beat, a_minute) = if compound { ("3/8", quarters / 1.5) } else { ("1/4", quarters) };
-    // A microsecond a quarter is less than a hundredth of a beat a minute up to 770 of them.
-    let rounded = (a_minute * 100.0).round() / 100.0;
-    if (rounded - rounded.round()).abs() < 0.015 {
-        format!("{beat}={}", rounded.round().max(1.0))
-    } else {
-        format!("{beat}={rounded}")
+    let (mut beat, mut quarters) =
+        if compound { (String::from("3/8"), 1.5) } else { ("1/4".into(), 1.0) };
+    let a_minute = |quarters: f64| 60e6 / f64::from(micros) / quarters;
+    // As many beats a minute as are read; more are told in longer ones.
+    let mut whole_notes = 1;
+    while a_minute(quarters) >= 99_999.0 {
+        (beat, quarters) = (format!("{whole_notes}/1"), f64::from(whole_notes) * 4.0);
+        whole_notes *= 2;
     }
+    // So few decimals that the same tempo is read again, give or take the microsecond that writers of MIDI round by.
+    for decimals in 0..6 {
+        let told = format!("{:.decimals$}", a_minute(quarters));
+        let read = told.parse().map_or(0.0, |told: f64| 60e6 / (told * quarters));
+        if (read - f64::from(micros)).abs() <= f64::from(micros).max(1e6) * 1e-6 {
+            return format!("{beat}={told}");
+        }
+    }
+    format!("{beat}={}", a_minute(quarters))
 }
 
 /// How long notes under one beam may be together, in ticks.

@@ -209,12 +209,19 @@ impl Speller {
         // One place on the line of fifths for each pitch class: in major from four fifths under the
         // signature's tonic (its flat sixth) up, in minor from three, which reaches the leading tone.
         let lowest = self.fifths - if self.minor { 3 } else { 4 };
-        let place = (lowest..lowest + 12)
-            .find(|&place| (i16::from(place) * 7).rem_euclid(12) == class)
-            .unwrap_or(0);
-        let (step, alteration) = at_place(place);
-        let natural = i16::from(key) - i16::from(alteration);
-        let octave = natural.div_euclid(12) - 1;
+        let spelled = |lowest: i8| {
+            let place = (lowest..lowest + 12)
+                .find(|&place| (i16::from(place) * 7).rem_euclid(12) == class)
+                .unwrap_or(0);
+            let (step, alteration) = at_place(place);
+            let natural = i16::from(key) - i16::from(alteration);
+            (step, alteration, natural.div_euclid(12) - 1)
+        };
+        // No note is read that is written in an octave under MIDI's lowest: B sharp is then C.
+        let (step, alteration, octave) = match spelled(lowest) {
+            (.., ..=-2) => spelled(-5),
+            spelled => spelled,
+        };
         let slot = (octave + 2).clamp(0, 11) as usize;
         let index = step as usize;
         let signature = self.signature[index];

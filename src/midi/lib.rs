@@ -1,14 +1,17 @@
 //! Core: MIDI files: written from a performance, read into one, and turned into ABC.
 
 mod abc;
+mod events;
+mod file;
 mod find;
 mod read;
 mod repeats;
+mod tempos;
 mod write;
 
-pub use abc::to_abc;
+pub use abc::{left_out_of_abc, to_abc};
 pub use read::{MidiError, read};
-pub use write::write;
+pub use write::{left_out_of_midi, wrapped, write};
 
 /// The name of the track that holds the chords played from chord symbols; its text events are the
 /// symbols. [`read`] knows them by it.
@@ -69,17 +72,276 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_short_or_counts_film_frames_is_refused() {
+    fn a_file_that_is_cut_anywhere_gives_the_notes_that_are_there_and_says_so_or_is_refused() {
         let whole = file(1, 96, &[RUNNING, RUNNING]);
+        let all = notes(&read(&whole).unwrap());
         for length in 0..whole.len() {
-            assert!(read(&whole[..length]).is_err(), "{length} bytes");
+            match read(&whole[..length]) {
+                Ok(cut) => {
+                    assert!(!cut.findings.is_empty(), "{length} bytes");
+                    assert!(!cut.notes.is_empty(), "{length} bytes");
+                    assert!(notes(&cut).iter().all(|note| all.contains(note)), "{length} bytes");
+                }
+                // The first note ends with byte 28.
+                Err(error) => assert!(length < 29, "{length} bytes: {error}"),
+            }
         }
+        let but_the_last = read(&whole[..whole.len() - 1]).unwrap();
+        assert_eq!(notes(&but_the_last), all);
+        // What is wrapped says its length twice; nobody has to guess.
+        let wrapped = wrapped(&whole);
+        assert_eq!(notes(&read(&wrapped).unwrap()), all);
+        for length in 0..wrapped.len() - wrapped.len() % 2 {
+            let read = read(&wrapped[..length]);
+            assert!(matches!(read, Err(MidiError::Truncated(_) | MidiError::NotMidi)), "{length}");
+        }
+    }
+
+    #[test]
+    fn times_in_frames_of_film_or_in_nothing_are_refused() {
+        let whole = file(1, 96, &[RUNNING, RUNNING]);
         let mut frames = whole.clone();
         frames[12] = 0xe7;
         assert_eq!(read(&frames), Err(MidiError::Smpte));
         let mut timeless = whole;
         timeless[12..14].copy_from_slice(&[0, 0]);
         assert_eq!(read(&timeless), Err(MidiError::NoTicks));
+    }
+
+    #[test]
+    fn a_track_goes_on_after_what_is_not_by_the_book() {
+        let first: &[u8] = &[0, 0x90, 60, 100, 96, 60, 0];
+        let then: &[u8] = &[0, 64, 90, 96, 64, 0];
+        for between in [
+            // A meta event, a system exclusive one and its continuation, after which running status goes on.
+            &[0, 0xff, 1, 1, b'A'][..],
+            &[0, 0xff, 0x7f, 2, 0, 0],
+            &[0, 0xf0, 3, 0x7d, 1, 0xf7],
+            &[0, 0xf7, 1, 0xf8],
+            // Real time and other messages that belong on a cable.
+            &[0, 0xf8],
+            &[0, 0xfe, 0, 0xfa],
+            &[0, 0xf1, 3],
+            &[0, 0xf2, 3, 4, 0, 0xf6],
+            // A length of more bytes than it needs.
+            &[0x80, 0x80, 0x80, 0x80, 0x00, 0xff, 1, 0x80, 0],
+        ] {
+            let performance = read(&file(0, 96, &[&[first, between, then].concat()])).unwrap();
+            assert_eq!(notes(&performance), [(0, PPQ, 60), (PPQ, PPQ, 64)], "{between:x?}");
+            assert_eq!(performance.findings, [], "{between:x?}");
+        }
+        // A loudness over 127 is as loud as there is, and said.
+        let loud = read(&file(0, 96, &[&[0, 0x90, 60, 0x85, 96, 0x80, 60, 64]])).unwrap();
+        assert_eq!((notes(&loud), loud.notes[0].velocity), (vec![(0, PPQ, 60)], 127));
+        assert_eq!(loud.findings.len(), 1);
+    }
+
+    #[test]
+    fn what_can_t_be_read_of_a_track_is_left_out_and_said_and_the_next_track_is_read() {
+        let no_status: &[u8] = &[0, 60, 100, 96, 60, 0];
+        let too_long: &[u8] = &[0, 0x90, 62, 100, 96, 62, 0, 0, 0xff, 1, 100, b'a'];
+        let performance = read(&file(1, 96, &[no_status, too_long, RUNNING])).unwrap();
+        assert_eq!(notes(&performance), [(0, PPQ, 60), (0, PPQ, 62), (PPQ, PPQ, 64)]);
+        let told: Vec<&str> = performance.findings.iter().map(|f| f.text.as_str()).collect();
+        assert_eq!(
+            told,
+            [
+                "track 1 can't be read to its end: no event starts at its last 10 bytes",
+                "track 2 can't be read to its end: an event is cut off at its last 9 bytes",
+            ]
+        );
+    }
+
+    #[test]
+    fn tracks_are_found_where_their_lengths_are_wrong_or_something_lies_between() {
+        let whole = file(1, 96, &[RUNNING, RUNNING]);
+        let expected = notes(&read(&whole).unwrap());
+        let (first, second) = (14, 14 + 8 + RUNNING.len() + 4);
+        let with = |at: usize, length: u32| {
+            let mut bytes = whole.clone();
+            bytes[at + 4..at + 8].copy_from_slice(&length.to_be_bytes());
+            bytes
+        };
+        for bytes in
+            [with(first, 0), with(first, 5), with(first, 18), with(second, 0), with(second, 9)]
+        {
+            assert_eq!(notes(&read(&bytes).unwrap()), expected, "{bytes:x?}");
+        }
+        // One that is too long would take the next track along.
+        for length in [20, 30, u32::MAX] {
+            assert_eq!(notes(&read(&with(first, length)).unwrap()), expected, "{length}");
+        }
+        for stray in [&[0x85, 1, 2][..], &[0], b"XFIH\0\0\0\x02ab", b"junk", b"junk and more of it"]
+        {
+            let mut bytes = whole.clone();
+            bytes.splice(second..second, stray.iter().copied());
+            bytes.extend(stray);
+            assert_eq!(notes(&read(&bytes).unwrap()), expected, "{stray:x?}");
+        }
+        // An old program's header before the file, and a header that is longer than it needs to be.
+        let mut bytes = vec![0; 128];
+        bytes.extend(&whole);
+        assert_eq!(notes(&read(&bytes).unwrap()), expected);
+        let mut bytes = whole;
+        bytes[7] = 8;
+        bytes.splice(14..14, [0, 0]);
+        assert_eq!(notes(&read(&bytes).unwrap()), expected);
+    }
+
+    #[test]
+    fn the_sustain_pedal_holds_notes_until_it_is_up_or_they_are_struck_again() {
+        let track: &[u8] = &[
+            0, 0xb0, 64, 127, 0, 0x90, 60, 90, 48, 60, 0, 48, 60, 90, 48, 60, 0, 0, 64, 90, 48, 64,
+            0, 96, 0xb0, 64, 0, 0, 0x90, 67, 90, 96, 67, 0,
+        ];
+        let performance = read(&file(0, 96, &[track])).unwrap();
+        let half = PPQ / 2;
+        assert_eq!(
+            notes(&performance),
+            [
+                (0, 2 * half, 60),
+                (2 * half, 4 * half, 60),
+                (3 * half, 3 * half, 64),
+                (6 * half, 2 * half, 67)
+            ]
+        );
+        // One that is never up holds them no longer than there is music.
+        let mut held = track[..4].to_vec();
+        held.extend([0, 0x90, 60, 90, 48, 60, 0, 0, 62, 90, 48, 62, 0, 0xbf, 0x40, 0xff, 1, 0]);
+        let performance = read(&file(0, 96, &[&held])).unwrap();
+        assert_eq!(notes(&performance), [(0, PPQ, 60), (half, half, 62)]);
+    }
+
+    #[test]
+    fn bends_are_read_in_the_range_that_the_file_says() {
+        // A bend of a quarter of the range, before and after that is set to twelve semitones.
+        let track: &[u8] = &[
+            0, 0xe0, 0, 80, 0, 0xb0, 101, 0, 0, 100, 0, 0, 6, 12, 0, 0xe0, 0, 80, 0, 0x90, 60, 90,
+            96, 60, 0,
+        ];
+        let performance = read(&file(0, 96, &[track])).unwrap();
+        assert_eq!(performance.bends.iter().map(|bend| bend.cents).collect::<Vec<_>>(), [50, 300]);
+    }
+
+    /// Quarter notes on C, D and so on, as foreign programs write them: without where the bars are.
+    fn scale(keys: &[u8]) -> Vec<u8> {
+        keys.iter().flat_map(|&key| [0, 0x90, key, 90, 96, key, 0]).collect()
+    }
+
+    const KEYS: &[u8] = &[60, 62, 64, 65, 67, 69, 71, 72];
+
+    /// 4/4, as an event of a file.
+    const FOUR: &[u8] = &[0, 0xff, 0x58, 4, 4, 2, 24, 8];
+
+    /// The music of a file as ABC, after K:.
+    fn music(bytes: &[u8]) -> String {
+        let text = to_abc(&read(bytes).unwrap());
+        let (_, music) = text.split_once("\nK:").unwrap();
+        music.split_once('\n').unwrap().1.to_owned()
+    }
+
+    #[test]
+    fn notes_too_short_to_be_written_are_given_a_length_and_make_no_second_voice() {
+        let plain = music(&file(0, 96, &[&[FOUR, &scale(KEYS)].concat()]));
+        for blip in [
+            // No ticks, one, two; alone, in a chord, and with the key that starts there anyway.
+            &[0, 0x90, 72, 90, 0, 72, 0, 0, 60, 90, 96, 60, 0][..],
+            &[0, 0x90, 60, 90, 0, 60, 0, 0, 60, 90, 96, 60, 0],
+            &[0, 0x90, 72, 90, 1, 72, 0, 95, 60, 90, 96, 60, 0],
+            &[0, 0x90, 72, 90, 2, 72, 0, 0, 60, 90, 94, 60, 0],
+        ] {
+            let text = music(&file(0, 96, &[&[FOUR, &scale(KEYS), blip].concat()]));
+            assert!(text.starts_with(plain.trim_end_matches("|]\n")), "{text}");
+            assert!(!text.contains("V:2") && !text.contains("/480"), "{text}");
+        }
+        // Drums that are struck and let go at once are written to the next.
+        let drums: Vec<u8> = (0..8)
+            .flat_map(|_| [0, 0x99, 38, 90, 0, 38, 0, 48, 0x99, 42, 90, 1, 42, 0, 47, 0xff, 1, 0])
+            .collect();
+        let text = to_abc(&read(&file(0, 96, &[&drums])).unwrap());
+        assert!(text.contains("%%MIDI channel 10") && !text.contains("V:2"), "{text}");
+        assert!(!text.contains("/4") && !text.contains("/8"), "{text}");
+    }
+
+    #[test]
+    fn equal_tempos_and_metres_are_written_once() {
+        let tempo: &[u8] = &[0, 0xff, 0x51, 3, 7, 0xa1, 0x20];
+        let mut track = Vec::new();
+        for keys in KEYS.chunks(2) {
+            track.extend([FOUR, tempo, &scale(keys)].concat());
+        }
+        let text = to_abc(&read(&file(0, 96, &[&track])).unwrap());
+        assert_eq!(text.matches("Q:").count(), 1, "{text}");
+        assert_eq!(text.matches("M:").count(), 1, "{text}");
+    }
+
+    #[test]
+    fn a_tempo_that_changes_within_a_note_or_a_rest_parts_it_there() {
+        let tempos: &[u8] =
+            &[0, 0xff, 0x51, 3, 7, 0xa1, 0x20, 0x81, 0x40, 0xff, 0x51, 3, 0x0f, 0x42, 0x40];
+        let long: &[u8] = &[0, 0x90, 60, 90, 0x83, 0, 60, 0];
+        let rest: &[u8] = &[0, 0x90, 60, 90, 96, 60, 0, 0x82, 0x20, 62, 90, 96, 62, 0];
+        for (notes, written) in [(long, "C2- [Q:1/4=60]C2"), (rest, "C z [Q:1/4=60]z2")] {
+            let given = read(&file(1, 96, &[tempos, notes])).unwrap();
+            let text = to_abc(&given);
+            assert!(text.contains(written), "{text}");
+            let again = performed(&text);
+            assert_eq!(again.tempos, given.tempos);
+        }
+    }
+
+    #[test]
+    fn a_short_first_metre_of_one_bar_is_a_pickup() {
+        let one: &[u8] = &[0, 0xff, 0x58, 4, 1, 2, 24, 8];
+        let track = [one, &scale(&[67]), FOUR, &scale(KEYS)].concat();
+        let text = to_abc(&read(&file(0, 96, &[&track])).unwrap());
+        assert!(text.contains("M:4/4\n") && text.contains("\nG| C D E F| G A B c|]\n"), "{text}");
+    }
+
+    #[test]
+    fn a_score_ends_with_the_bar_of_its_last_note_however_long_its_tracks_are() {
+        let mut padded = [FOUR, &scale(&KEYS[..6])].concat();
+        padded.extend([0xbf, 0x40, 0xff, 1, 0]);
+        let late: &[u8] = &[0x8f, 0x40, 0xff, 0x51, 3, 7, 0xa1, 0x20];
+        let text = music(&file(1, 96, &[late, &padded]));
+        assert_eq!(text, "C D E F| G A z2|]\n");
+    }
+
+    #[test]
+    fn bars_of_rest_are_counted_and_not_repeated() {
+        // Eight bars of rest before, between and in the middle of nothing else that comes twice.
+        let mut track = FOUR.to_vec();
+        for keys in [&KEYS[..4], &KEYS[4..]] {
+            let mut notes = scale(keys);
+            // 8 bars of 384 ticks.
+            notes.splice(..1, [0x98, 0x00]);
+            track.extend(notes);
+        }
+        assert_eq!(music(&file(0, 96, &[&track])), "Z8| C D E F| Z8| G A B c|]\n");
+    }
+
+    #[test]
+    fn what_is_written_is_read_again_at_both_ends_of_what_there_is() {
+        for micros in [1u32, 599, 601, 333_333, 1_000_000, 16_777_215] {
+            let tempo = [&[0, 0xff, 0x51, 3][..], &micros.to_be_bytes()[1..]].concat();
+            let keys: Vec<u8> = (0..12).chain(116..128).collect();
+            let given = read(&file(0, 96, &[&[&tempo, &scale(&keys)[..]].concat()])).unwrap();
+            let text = to_abc(&given);
+            let book = abc::read(&text);
+            assert_eq!(book.findings, [], "{text}");
+            let again = abc::perform(&book.tunes[0], &PerformOptions::default());
+            assert_eq!(notes(&again), notes(&given), "{text}");
+            let heard = again.tempos[0].microseconds_per_quarter;
+            assert!(heard.abs_diff(micros) <= 1.max(micros / 1_000_000), "{heard} for {micros}");
+        }
+    }
+
+    #[test]
+    fn a_tempo_too_slow_for_midi_is_said() {
+        let slow = performed("X:1\nT:Slow\nM:4/4\nL:1/4\nQ:1/4=1\nK:C\nC|]\n");
+        assert_eq!(slow.tempos[0].microseconds_per_quarter, 60_000_000);
+        assert_eq!(left_out_of_midi(&slow).len(), 1);
+        assert_eq!(left_out_of_midi(&performed("X:1\nK:C\nC|]\n")), []);
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! Core: a Standard MIDI File as a performance.
 
+use super::events::{Event, Events, Stop, meta};
+use super::file::{File, Track};
 use super::{ACCOMPANIMENT, BAR_STARTS};
 use earworm_abc::performance::{
-    BarStart, ChordStart, KeyStart, MOST_NOTES, MOST_TICKS, Metre, Note, Program, Tempo,
+    BarStart, Bend, ChordStart, KeyStart, MOST_CHANGES, MOST_NOTES, MOST_TICKS, Metre, Note,
+    PERCUSSION, Program, Tempo,
 };
 use earworm_abc::{Finding, Key, Mode, PPQ, Performance, Severity, at_place};
-use midly::{Format, MetaMessage, MidiMessage, Timing, TrackEventKind};
 use std::collections::{HashMap, VecDeque};
 
 /// Why a MIDI file was refused.
@@ -15,7 +17,7 @@ pub enum MidiError {
     /// It does not start as a MIDI file does.
     #[error("not a MIDI file")]
     NotMidi,
-    /// It ends in the middle of a track, or tracks that its header announces are missing.
+    /// It ends before a note is over, or, where it is wrapped in RIFF, before its last track is.
     #[error("the MIDI file is cut short: {0}")]
     Truncated(String),
     /// Its times are frames of film (SMPTE) and not parts of a beat.
@@ -24,9 +26,6 @@ pub enum MidiError {
     /// It counts no ticks in a quarter note.
     #[error("the MIDI file's header gives no ticks a quarter note")]
     NoTicks,
-    /// Something else is wrong with it.
-    #[error("the MIDI file is damaged: {0}")]
-    Damaged(String),
 }
 
 impl MidiError {
@@ -36,151 +35,137 @@ impl MidiError {
             Self::NotMidi => "a Standard MIDI File starts with MThd; check what the file is",
             Self::Truncated(_) => "get the whole file again",
             Self::Smpte => "export it again with ticks a quarter note (PPQ)",
-            Self::NoTicks | Self::Damaged(_) => "export it again from the program that made it",
+            Self::NoTicks => "export it again from the program that made it",
         }
     }
 }
 
-/// Reads any Standard MIDI File: format 0, 1 or 2 (whose patterns are played one after the other),
-/// running status, any number of ticks a quarter note. Times are brought to [`PPQ`].
+/// Reads any Standard MIDI File: format 0, 1 or 2 (whose patterns are played one after the other), wrapped in RIFF
+/// or not, any number of ticks a quarter note. Times are brought to [`PPQ`].
 ///
-/// A note's voice is the index of its track and channel among those that have notes. Where bars start is known of
-/// files that [`write`](super::write) wrote, and left empty for others: a metre does not tell whether there
-/// is a pickup. What was left out or cut is said in the performance's findings.
+/// A note's voice is the index of its track and channel among those that have notes. While the sustain pedal is down
+/// notes sound on. Where bars start is known of files that [`write`](super::write) wrote, and left empty for others: a
+/// metre does not tell whether there is a pickup. A file that is cut short or damaged is read as far as it goes; what is
+/// left out or unread is said in the performance's findings.
 ///
 /// # Errors
 ///
-/// [`MidiError`] where the file is none, is cut short, or counts time in SMPTE frames.
+/// [`MidiError`] where the file is none, is cut before a note is over, or counts time in SMPTE frames.
 pub fn read(bytes: &[u8]) -> Result<Performance, MidiError> {
-    whole(bytes)?;
-    let damaged = |error: midly::Error| MidiError::Damaged(error.to_string());
-    let (header, tracks) = midly::parse(bytes).map_err(damaged)?;
-    let ppq = match header.timing {
-        Timing::Metrical(ppq) if ppq.as_int() > 0 => u32::from(ppq.as_int()),
-        Timing::Metrical(_) => return Err(MidiError::NoTicks),
-        Timing::Timecode(..) => return Err(MidiError::Smpte),
-    };
+    let file = File::parse(bytes)?;
     let mut reading = Reading {
-        ppq,
+        ppq: file.ppq,
         performance: Performance::default(),
+        titled: false,
         voices: HashMap::new(),
         bar_marks: Vec::new(),
         cut: false,
     };
     let mut offset = 0;
-    for (index, track) in tracks.enumerate() {
-        let end = reading.track(index, track.map_err(damaged)?, offset);
-        if header.format == Format::Sequential {
+    for (index, &track) in file.tracks.iter().enumerate() {
+        let end = reading.track(index, track, offset);
+        if file.is_sequential {
             offset = end;
         }
     }
+    let there = file.tracks.len();
+    let missing = file.announced.saturating_sub(there);
+    if reading.performance.notes.is_empty() {
+        let cut = file.tracks.iter().find_map(|track| Some((track.bytes.len(), track.cut_from?)));
+        if let Some((there, of)) = cut {
+            let what = format!("{there} of a track's {of} bytes are there");
+            return Err(MidiError::Truncated(what));
+        } else if missing > 0 {
+            let what = format!("{there} of {} tracks are there", file.announced);
+            return Err(MidiError::Truncated(what));
+        }
+    }
+    if missing > 0 {
+        reading.find(
+            Severity::Warning,
+            format!("{there} of {} tracks are there", file.announced),
+            "get the whole file again if something is missing",
+        );
+    }
     Ok(reading.finish())
-}
-
-/// Whether every chunk is there to its end, and as many tracks as the header says: midly reads on
-/// in silence where they are not.
-fn whole(bytes: &[u8]) -> Result<(), MidiError> {
-    let mut rest = match bytes.get(..4) {
-        // RIFF-wrapped (.rmi): midly unwraps it.
-        Some(b"RIFF") => return Ok(()),
-        Some(b"MThd") => bytes,
-        _ => return Err(MidiError::NotMidi),
-    };
-    let (mut announced, mut found) = (None, 0u32);
-    while let Some((head, after)) = rest.split_at_checked(8) {
-        // What follows the announced tracks is none of the file's: some writers pad with zeros.
-        if announced.is_some_and(|announced| found >= announced) {
-            return Ok(());
-        }
-        let (name, length) = head.split_at(4);
-        let length = u32::from_be_bytes([length[0], length[1], length[2], length[3]]) as usize;
-        let Some((chunk, after)) = after.split_at_checked(length) else {
-            return Err(MidiError::Truncated(format!(
-                "{} of a chunk's {length} bytes are there",
-                after.len()
-            )));
-        };
-        match name {
-            b"MThd" => {
-                announced = chunk.get(2..4).map(|n| u32::from(u16::from_be_bytes([n[0], n[1]])));
-            }
-            b"MTrk" => found += 1,
-            _ => {}
-        }
-        rest = after;
-    }
-    match announced {
-        None => Err(MidiError::Truncated("its header is not whole".into())),
-        Some(announced) if found < announced => {
-            Err(MidiError::Truncated(format!("{found} of {announced} tracks are there")))
-        }
-        Some(_) => Ok(()),
-    }
 }
 
 struct Reading {
     ppq: u32,
     performance: Performance,
-    /// The voice of a track and channel, and whether the track is the accompaniment's.
+    /// A track has said what the title is, if only that there is none.
+    titled: bool,
+    /// The voice of a track and channel.
     voices: HashMap<(usize, u8), u16>,
     /// Where the file says that bars start.
     bar_marks: Vec<u32>,
     cut: bool,
 }
 
-/// Notes of a track by index that still sound: by channel and key, oldest first.
-type Sounding = HashMap<(u8, u8), VecDeque<usize>>;
+/// Notes of a track by index that still sound.
+#[derive(Default)]
+struct Sounding {
+    /// Those whose keys are down, by channel and key, oldest first.
+    held: HashMap<(u8, u8), VecDeque<usize>>,
+    /// Those that only the pedal keeps.
+    ringing: HashMap<(u8, u8), Vec<usize>>,
+    /// Channels whose sustain pedal is down, a bit each.
+    pedals: u16,
+    /// When a key last went down or up.
+    last: u32,
+}
+
+/// How far a channel's bends reach, and what its data entry is about.
+#[derive(Clone, Copy)]
+struct BendRange {
+    cents: u16,
+    parameter: (u8, u8),
+}
+
+impl Default for BendRange {
+    /// Two semitones, until a file says otherwise.
+    fn default() -> Self {
+        Self { cents: 200, parameter: (127, 127) }
+    }
+}
 
 impl Reading {
     /// Reads a track that starts at `offset` ticks and returns where it ends.
-    fn track(&mut self, index: usize, events: midly::EventIter<'_>, offset: u32) -> u32 {
+    fn track(&mut self, index: usize, track: Track<'_>, offset: u32) -> u32 {
         let mut ticks: u64 = 0;
         let mut now = offset;
-        let mut sounding = Sounding::new();
-        let (mut ended, mut accompaniment, mut broken) = (false, false, None);
+        let mut sounding = Sounding::default();
+        let mut ranges = [BendRange::default(); 16];
+        let mut accompaniment = false;
         let mut chords = Vec::new();
-        for event in events {
-            let event = match event {
+        let first = self.performance.notes.len();
+        let mut events = Events::new(track.bytes);
+        let stop = loop {
+            let (delta, event) = match events.next() {
                 Ok(event) => event,
-                Err(error) => {
-                    broken = Some(error.to_string());
-                    break;
-                }
+                Err(stop) => break Some(stop),
             };
-            ticks += u64::from(event.delta.as_int());
+            ticks = ticks.saturating_add(delta).min(u64::from(u32::MAX) << 16);
             let scaled = (ticks * u64::from(PPQ) + u64::from(self.ppq) / 2) / u64::from(self.ppq);
             let scaled = scaled.saturating_add(u64::from(offset));
             if scaled > u64::from(MOST_TICKS) {
                 self.cut = true;
-                ended = true;
-                break;
+                break None;
             }
             now = scaled as u32;
-            match event.kind {
-                TrackEventKind::Midi { channel, message } => {
-                    self.message(
-                        index,
-                        now,
-                        channel.as_int(),
-                        message,
-                        &mut sounding,
-                        accompaniment,
-                    );
-                }
-                TrackEventKind::Meta(MetaMessage::EndOfTrack) => {
-                    ended = true;
-                    break;
-                }
-                TrackEventKind::Meta(MetaMessage::TrackName(name)) => {
-                    let name = earworm_abc::decode(name);
+            match event {
+                Event::Meta { kind: meta::END, .. } => break None,
+                Event::Meta { kind: meta::TRACK_NAME, data } => {
+                    let name = earworm_abc::decode(data);
                     if name == ACCOMPANIMENT {
                         accompaniment = true;
-                    } else if self.performance.title.is_empty() {
+                    } else if !self.titled {
+                        self.titled = true;
                         name.trim().clone_into(&mut self.performance.title);
                     }
                 }
-                TrackEventKind::Meta(MetaMessage::Text(text)) => {
-                    let text = earworm_abc::decode(text);
+                Event::Meta { kind: meta::TEXT, data } => {
+                    let text = earworm_abc::decode(data);
                     // Whatever the text, it ends up between quotation marks in one line.
                     if !text.is_empty() && !text.contains(['"', '\n', '\r']) {
                         chords.push(ChordStart {
@@ -190,40 +175,72 @@ impl Reading {
                         });
                     }
                 }
-                TrackEventKind::Meta(MetaMessage::SequencerSpecific(BAR_STARTS)) => {
+                Event::Meta { kind: meta::SEQUENCER_SPECIFIC, data: BAR_STARTS } => {
                     if self.bar_marks.len() < MOST_NOTES {
                         self.bar_marks.push(now);
                     }
                 }
-                TrackEventKind::Meta(message) => self.setting(now, &message),
-                TrackEventKind::SysEx(_) | TrackEventKind::Escape(_) => {}
+                Event::Meta { kind, data } => self.setting(now, kind, data),
+                Event::Bend { channel, value } => {
+                    let range = i32::from(ranges[usize::from(channel)].cents);
+                    let cents = (i32::from(value) * range / 8192) as i16;
+                    if self.performance.bends.len() < MOST_CHANGES {
+                        self.performance.bends.push(Bend { start: now, channel, cents });
+                    }
+                }
+                Event::Controller { channel, number, value } => {
+                    let range = &mut ranges[usize::from(channel)];
+                    match number {
+                        101 => range.parameter.0 = value,
+                        100 => range.parameter.1 = value,
+                        6 if range.parameter == (0, 0) => range.cents = u16::from(value) * 100,
+                        _ => self.control(now, channel, number, value, &mut sounding),
+                    }
+                }
+                Event::Program { channel, program } => {
+                    if self.performance.programs.len() < MOST_CHANGES {
+                        self.performance.programs.push(Program { start: now, channel, program });
+                    }
+                }
+                Event::NoteOn { channel, key, velocity } => {
+                    let note = Note {
+                        start: now,
+                        duration: 0,
+                        key,
+                        velocity,
+                        channel,
+                        voice: self.voice(index, channel),
+                        accompaniment,
+                        span: 0..0,
+                    };
+                    self.note_on(note, &mut sounding);
+                }
+                Event::NoteOff { channel, key } => self.note_off(now, channel, key, &mut sounding),
             }
-        }
+        };
         if accompaniment {
             self.performance.chords.append(&mut chords);
         }
-        let unended = sounding.values().map(VecDeque::len).sum::<usize>();
-        for note in sounding.into_values().flatten() {
-            self.end_note(note, now);
+        // The pedal keeps nothing past what is played.
+        for note in sounding.ringing.into_values().flatten() {
+            self.end_note(note, sounding.last);
         }
-        let track = index + 1;
-        if let Some(error) = broken {
-            self.find(
-                Severity::Error,
-                format!("track {track} can't be read to its end: {error}"),
-                "the notes after that place are missing",
-            );
-        } else if !ended {
+        let unended: Vec<usize> = sounding.held.into_values().flatten().collect();
+        let never = unended.len();
+        for note in unended {
+            // One that the track ends with never sounded, and stays without a duration.
+            if self.performance.notes[note].start < now {
+                self.end_note(note, now);
+            }
+        }
+        let notes = self.performance.notes.split_off(first);
+        self.performance.notes.extend(notes.into_iter().filter(|note| note.duration > 0));
+        self.say_what_is_unread(index + 1, track, &events, stop);
+        if never > 0 {
+            let notes = if never == 1 { "note never ends" } else { "notes never end" };
             self.find(
                 Severity::Warning,
-                format!("track {track} has no end mark"),
-                "notes may be missing",
-            );
-        }
-        if unended > 0 {
-            self.find(
-                Severity::Warning,
-                format!("{unended} notes of track {track} never end"),
+                format!("track {}: {never} {notes}", index + 1),
                 "they end with the track",
             );
         }
@@ -231,62 +248,122 @@ impl Reading {
         now
     }
 
-    fn message(
+    /// Finds fault with a track that its events don't fill, or that has bytes that none should have.
+    fn say_what_is_unread(
         &mut self,
         track: usize,
-        now: u32,
-        channel: u8,
-        message: MidiMessage,
-        sounding: &mut Sounding,
-        accompaniment: bool,
+        of: Track<'_>,
+        events: &Events<'_>,
+        stop: Option<Stop>,
     ) {
-        match message {
-            MidiMessage::NoteOn { key, vel } if vel.as_int() > 0 => {
-                if self.performance.notes.len() >= MOST_NOTES {
-                    self.cut = true;
-                    return;
+        let bytes = |count: usize| match count {
+            1 => "1 byte".to_owned(),
+            count => format!("{count} bytes"),
+        };
+        let left = bytes(events.left());
+        if let Some(whole) = of.cut_from {
+            let unread = match stop {
+                Some(Stop::Cut | Stop::NoStatus) => {
+                    format!(", of which the last {left} are no event")
                 }
-                let next = u16::try_from(self.voices.len()).unwrap_or(u16::MAX);
-                let voice = *self.voices.entry((track, channel)).or_insert(next);
-                let slot = sounding.entry((channel, key.as_int())).or_default();
-                slot.push_back(self.performance.notes.len());
-                self.performance.notes.push(Note {
-                    start: now,
-                    duration: 0,
-                    key: key.as_int(),
-                    velocity: vel.as_int(),
-                    channel,
-                    voice,
-                    accompaniment,
-                    span: 0..0,
-                });
-            }
-            MidiMessage::NoteOn { key, .. } | MidiMessage::NoteOff { key, .. } => {
-                let ended =
-                    sounding.get_mut(&(channel, key.as_int())).and_then(VecDeque::pop_front);
-                if let Some(note) = ended {
-                    self.end_note(note, now);
-                }
-            }
-            MidiMessage::ProgramChange { program } => self.performance.programs.push(Program {
-                start: now,
-                channel,
-                program: program.as_int(),
-            }),
-            // All sound off and all notes off.
-            MidiMessage::Controller { controller, .. }
-                if matches!(controller.as_int(), 120 | 123) =>
-            {
-                for ((on, _), notes) in sounding.iter_mut() {
-                    if *on == channel {
-                        for note in notes.drain(..) {
-                            self.end_note(note, now);
+                _ => String::new(),
+            };
+            self.find(
+                Severity::Error,
+                format!(
+                    "track {track} is cut short: {} of its {whole} bytes are there{unread}",
+                    of.bytes.len()
+                ),
+                "what is there is read; get the whole file again",
+            );
+        } else {
+            match stop {
+                None => {}
+                Some(Stop::Over) => self.find(
+                    Severity::Warning,
+                    format!("track {track} has no end mark"),
+                    "notes may be missing",
+                ),
+                Some(stop) => self.find(
+                    Severity::Error,
+                    format!(
+                        "track {track} can't be read to its end: {} at its last {left}",
+                        match stop {
+                            Stop::NoStatus => "no event starts",
+                            _ => "an event is cut off",
                         }
-                    }
-                }
+                    ),
+                    "what stands before is read, the rest is left out",
+                ),
             }
-            _ => {}
         }
+        if events.clipped > 0 {
+            self.find(
+                Severity::Note,
+                format!("track {track}: {} of data over 127", bytes(events.clipped)),
+                "they count as 127",
+            );
+        }
+    }
+
+    /// The voice of a track's channel.
+    fn voice(&mut self, track: usize, channel: u8) -> u16 {
+        let next = u16::try_from(self.voices.len()).unwrap_or(u16::MAX);
+        *self.voices.entry((track, channel)).or_insert(next)
+    }
+
+    fn note_on(&mut self, note: Note, sounding: &mut Sounding) {
+        if self.performance.notes.len() >= MOST_NOTES {
+            self.cut = true;
+            return;
+        }
+        let slot = (note.channel, note.key);
+        sounding.last = note.start;
+        // A string that is struck again stops first.
+        for ringing in sounding.ringing.remove(&slot).into_iter().flatten() {
+            self.end_note(ringing, note.start);
+        }
+        sounding.held.entry(slot).or_default().push_back(self.performance.notes.len());
+        self.performance.notes.push(note);
+    }
+
+    fn note_off(&mut self, now: u32, channel: u8, key: u8, sounding: &mut Sounding) {
+        let slot = (channel, key);
+        let Some(note) = sounding.held.get_mut(&slot).and_then(VecDeque::pop_front) else { return };
+        sounding.last = now;
+        if sounding.pedals & (1 << channel) != 0 && channel != PERCUSSION {
+            sounding.ringing.entry(slot).or_default().push(note);
+        } else {
+            self.end_note(note, now);
+        }
+    }
+
+    /// What controllers do to notes: the sustain pedal, all sound off, all notes off.
+    fn control(&mut self, now: u32, channel: u8, number: u8, value: u8, sounding: &mut Sounding) {
+        let all_keys = match (number, value) {
+            (64, 64..) => {
+                sounding.pedals |= 1 << channel;
+                return;
+            }
+            (64 | 121, _) => {
+                sounding.pedals &= !(1 << channel);
+                false
+            }
+            (120 | 123, _) => true,
+            _ => return,
+        };
+        let mut released = Vec::new();
+        for ((of, _), notes) in &mut sounding.held {
+            if *of == channel && all_keys {
+                released.extend(notes.drain(..));
+            }
+        }
+        for ((of, _), notes) in &mut sounding.ringing {
+            if *of == channel {
+                released.append(notes);
+            }
+        }
+        released.into_iter().for_each(|note| self.end_note(note, now));
     }
 
     fn end_note(&mut self, note: usize, now: u32) {
@@ -294,24 +371,28 @@ impl Reading {
         note.duration = now.saturating_sub(note.start).max(1);
     }
 
-    fn setting(&mut self, now: u32, message: &MetaMessage<'_>) {
-        match *message {
-            MetaMessage::Tempo(micros) if micros.as_int() > 0 => {
-                self.performance
-                    .tempos
-                    .push(Tempo { start: now, microseconds_per_quarter: micros.as_int() });
+    fn setting(&mut self, now: u32, kind: u8, data: &[u8]) {
+        match (kind, data) {
+            (meta::TEMPO, &[high, middle, low, ..]) if (high, middle, low) != (0, 0, 0) => {
+                let microseconds_per_quarter = u32::from_be_bytes([0, high, middle, low]);
+                if self.performance.tempos.len() < MOST_CHANGES {
+                    self.performance.tempos.push(Tempo { start: now, microseconds_per_quarter });
+                }
             }
-            MetaMessage::TimeSignature(numerator, power, ..) if numerator > 0 && power <= 6 => {
-                self.performance.metres.push(Metre {
-                    start: now,
-                    numerator: u16::from(numerator),
-                    denominator: 1 << power,
-                });
+            (meta::METRE, &[numerator @ 1..=255, power @ 0..=6, ..]) => {
+                if self.performance.metres.len() < MOST_CHANGES {
+                    self.performance.metres.push(Metre {
+                        start: now,
+                        numerator: u16::from(numerator),
+                        denominator: 1 << power,
+                    });
+                }
             }
-            MetaMessage::KeySignature(fifths, minor) if (-7..=7).contains(&fifths) => {
-                self.performance
-                    .keys
-                    .push(KeyStart { start: now, key: key_of_signature(fifths, minor) });
+            (meta::KEY, &[fifths, minor, ..]) if (-7..=7).contains(&fifths.cast_signed()) => {
+                let key = key_of_signature(fifths.cast_signed(), minor != 0);
+                if self.performance.keys.len() < MOST_CHANGES {
+                    self.performance.keys.push(KeyStart { start: now, key });
+                }
             }
             _ => {}
         }
@@ -333,13 +414,19 @@ impl Reading {
         }
         let performance = &mut self.performance;
         performance.notes.sort_by_key(|note| (note.start, note.channel, note.key, note.duration));
-        performance.tempos.sort_by_key(|tempo| tempo.start);
-        performance.tempos.dedup();
-        performance.metres.sort_by_key(|metre| metre.start);
-        performance.metres.dedup();
-        performance.keys.sort_by_key(|key| key.start);
-        performance.keys.dedup();
+        settle(
+            &mut performance.tempos,
+            |tempo| tempo.start,
+            |a, b| a.microseconds_per_quarter == b.microseconds_per_quarter,
+        );
+        settle(
+            &mut performance.metres,
+            |metre| metre.start,
+            |a, b| (a.numerator, a.denominator) == (b.numerator, b.denominator),
+        );
+        settle(&mut performance.keys, |key| key.start, |a, b| a.key == b.key);
         performance.programs.sort_by_key(|program| program.start);
+        performance.bends.sort_by_key(|bend| bend.start);
         performance.chords.sort_by_key(|chord| chord.start);
         let sounding_end = performance.notes.iter().map(|n| n.start + n.duration).max();
         performance.end = performance.end.max(sounding_end.unwrap_or(0));
@@ -356,6 +443,24 @@ impl Reading {
         };
         self.performance
     }
+}
+
+/// Brings changes in order and leaves the last of those at a time, and of these the ones that change something: some
+/// programs say the same again in every bar.
+pub(super) fn settle<T>(
+    changes: &mut Vec<T>,
+    start: impl Fn(&T) -> u32,
+    same: impl Fn(&T, &T) -> bool,
+) {
+    changes.sort_by_key(&start);
+    changes.dedup_by(|later, earlier| {
+        let again = start(later) == start(earlier);
+        if again {
+            std::mem::swap(later, earlier);
+        }
+        again
+    });
+    changes.dedup_by(|later, earlier| same(later, earlier));
 }
 
 /// The key of a MIDI key signature.

@@ -46,11 +46,15 @@ pub(super) fn fold(voices: &[Vec<WrittenBar>]) -> Vec<Step> {
     let mut numbers: HashMap<Vec<_>, usize> = HashMap::new();
     let mut states: HashMap<Vec<_>, usize> = HashMap::new();
     let mut bars: Vec<(usize, usize)> = Vec::with_capacity(count);
+    // How many bars up to each one sound: a repeat of rests alone says less than the number of their bars.
+    let mut sounding = vec![0usize];
     for at in 0..count {
         let texts = voices.iter().map(|voice| voice.get(at).map(|bar| bar.text.as_str()));
         let state = voices.iter().map(|voice| voice.get(at).map(|bar| bar.state));
         let next = numbers.len();
         let number = *numbers.entry(texts.collect()).or_insert(next);
+        let sounds = voices.iter().any(|voice| voice.get(at).is_some_and(|bar| !bar.is_silent));
+        sounding.push(sounding[at] + usize::from(sounds));
         let next = states.len();
         bars.push((number, *states.entry(state.collect()).or_insert(next)));
     }
@@ -73,7 +77,8 @@ pub(super) fn fold(voices: &[Vec<WrittenBar>]) -> Vec<Step> {
             };
             let alike = length.min(*same);
             let end = again + length;
-            if !SECTION.contains(&length) || end > constant {
+            let sounds = sounding[(at + alike).min(count)] > sounding[at];
+            if !SECTION.contains(&length) || end > constant || !sounds {
                 continue;
             }
             let choice = if alike == length {

@@ -2,11 +2,61 @@
 
 use super::read::metre_bars;
 use super::{ACCOMPANIMENT, BAR_STARTS};
-use earworm_abc::{Mode, PPQ, Performance};
+use earworm_abc::performance::Metre;
+use earworm_abc::{Finding, Mode, PPQ, Performance, Severity};
 use midly::num::{u4, u7, u15, u24, u28};
 use midly::{
     Format, Header, MetaMessage, MidiMessage, Smf, Timing, Track, TrackEvent, TrackEventKind,
 };
+
+/// Microseconds a quarter note of the slowest tempo that a MIDI file can tell, 3.58 a minute.
+const SLOWEST: u32 = 0xff_ffff;
+
+/// What of a performance a MIDI file can't tell.
+pub fn left_out_of_midi(performance: &Performance) -> Vec<Finding> {
+    let mut left_out = Vec::new();
+    let slow = performance.tempos.iter().map(|tempo| tempo.microseconds_per_quarter).max();
+    if let Some(slow) = slow.filter(|&slow| slow > SLOWEST) {
+        left_out.push(warning(
+            format!("{:.2} quarter notes a minute are too slow for MIDI", 60e6 / f64::from(slow)),
+            "they are played at 3.58, the slowest that it knows",
+        ));
+    }
+    if performance.metres.iter().any(|metre| power_of_metre(metre).is_none()) {
+        left_out.push(warning(
+            "a metre has numbers that MIDI can't tell".to_owned(),
+            "the notes are as written; the metre is left out",
+        ));
+    }
+    left_out
+}
+
+fn warning(text: String, hint: &str) -> Finding {
+    Finding { severity: Severity::Warning, span: 0..0, text, hint: hint.to_owned() }
+}
+
+/// A MIDI file wrapped in RIFF, form RMID, as files that are called `.rmi` are.
+pub fn wrapped(bytes: &[u8]) -> Vec<u8> {
+    let padding = bytes.len() % 2;
+    let length = |length: usize| u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes();
+    let mut wrapped = Vec::with_capacity(bytes.len() + 21);
+    wrapped.extend(b"RIFF");
+    wrapped.extend(length(12 + bytes.len() + padding));
+    wrapped.extend(b"RMIDdata");
+    wrapped.extend(length(bytes.len()));
+    wrapped.extend(bytes);
+    wrapped.extend(&[0][..padding]);
+    wrapped
+}
+
+/// The upper number of a metre and the power of two of its lower one, where MIDI has room for them.
+fn power_of_metre(metre: &Metre) -> Option<(u8, u8)> {
+    let numerator = u8::try_from(metre.numerator).ok().filter(|&numerator| numerator > 0)?;
+    metre
+        .denominator
+        .is_power_of_two()
+        .then(|| (numerator, metre.denominator.trailing_zeros() as u8))
+}
 
 /// A performance as a Standard MIDI File of format 1, [`PPQ`] ticks a quarter note: a first track
 /// with the title, tempos, metres and key signatures, then a track for each voice and one for its
@@ -55,18 +105,10 @@ fn midi<'a>(tick: u32, order: Order, channel: u8, message: MidiMessage) -> Timed
 
 fn conductor(performance: &Performance) -> Track<'_> {
     let mut events = Vec::new();
-    if !performance.title.is_empty() {
-        events.push(meta(0, MetaMessage::TrackName(performance.title.as_bytes())));
-    }
+    // Also where it is empty, or the first voice's name would be taken for it.
+    events.push(meta(0, MetaMessage::TrackName(performance.title.as_bytes())));
     for metre in &performance.metres {
-        // The format keeps the lower number as a power of two and the upper in a byte.
-        let Ok(numerator) = u8::try_from(metre.numerator) else {
-            continue;
-        };
-        if !metre.denominator.is_power_of_two() || numerator == 0 {
-            continue;
-        }
-        let power = metre.denominator.trailing_zeros() as u8;
+        let Some((numerator, power)) = power_of_metre(metre) else { continue };
         // A metronome click in MIDI clocks, 24 a quarter note: the dotted beat in compound metres.
         let beat: u32 = if numerator > 3 && numerator.is_multiple_of(3) && metre.denominator >= 8 {
             3
@@ -85,7 +127,7 @@ fn conductor(performance: &Performance) -> Track<'_> {
         events.push(meta(key.start, MetaMessage::KeySignature(fifths, minor)));
     }
     for tempo in &performance.tempos {
-        let micros = tempo.microseconds_per_quarter.clamp(1, 0xff_ffff);
+        let micros = tempo.microseconds_per_quarter.clamp(1, SLOWEST);
         events.push(meta(tempo.start, MetaMessage::Tempo(u24::new(micros))));
     }
     for start in bar_marks(performance) {

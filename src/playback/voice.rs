@@ -105,6 +105,8 @@ pub(super) struct PluckedString {
     pulse: f32,
     reflection: f32,
     height: f32,
+    /// The reflection's own height: so much that it takes away what the finger put in, to the sample.
+    echo: f32,
     /// Follows the string's peak down, to know when it is inaudible: as of the last grain, the peak since, and what a
     /// grain leaves of it.
     level: f32,
@@ -161,6 +163,11 @@ impl Voice {
     /// Plucks the string of a MIDI `key` (0 to 127); `velocity` runs from 0 to 1. A string of the
     /// same key that still sounds is damped.
     pub fn note_on(&mut self, key: u8, velocity: f32) {
+        self.note_on_bent(key, 0, velocity);
+    }
+
+    /// As [`note_on`](Self::note_on), so many cents (hundredths of a semitone) above the key.
+    pub fn note_on_bent(&mut self, key: u8, cents: i16, velocity: f32) {
         let key = key.min(127);
         let velocity = velocity.clamp(0.0, 1.0);
         if velocity.is_nan() || velocity == 0.0 {
@@ -188,7 +195,7 @@ impl Voice {
                 self.leftover[0] += string.last[0];
                 self.leftover[1] += string.last[1];
             }
-            string.pluck(key, velocity, self.sample_rate);
+            string.pluck(key, cents, velocity, self.sample_rate);
             self.reach = self.reach.max(place.saturating_add(1));
         }
     }
@@ -299,6 +306,7 @@ impl PluckedString {
             pulse: 0.0,
             reflection: 0.0,
             height: 0.0,
+            echo: 0.0,
             level: 0.0,
             peak: 0.0,
             level_decay: 0.0,
@@ -312,8 +320,9 @@ impl PluckedString {
         }
     }
 
-    fn pluck(&mut self, key: u8, velocity: f32, sample_rate: f32) {
-        let mut pitch = frequency(key);
+    fn pluck(&mut self, key: u8, cents: i16, velocity: f32, sample_rate: f32) {
+        // The line has room for the lowest key and not for less.
+        let mut pitch = (frequency(key) * (f32::from(cents) / 1_200.0).exp2()).max(frequency(0));
         // A loop shorter than its own filters can't be tuned; such keys sound an octave lower,
         // which happens only to the highest at sample rates under 40 kHz.
         while sample_rate / pitch < 3.2 {
@@ -358,6 +367,7 @@ impl PluckedString {
         self.reflection = PLUCK_POINT * period;
         self.age = 0.0;
         self.height = NOTE_PEAK * velocity.powf(1.4);
+        self.echo = self.height * echo(self.pulse, self.reflection);
         self.level = 1.0;
         self.peak = 0.0;
         self.level_decay = decay(sample_rate, 0.08).powi(GRAIN as i32);
@@ -426,14 +436,15 @@ impl PluckedString {
     /// Adds the finger's pulse to what went in.
     #[inline(always)]
     fn excite(&mut self, frames: usize) {
-        let (age, pulse, reflection, height) = (self.age, self.pulse, self.reflection, self.height);
+        let (age, pulse, reflection) = (self.age, self.pulse, self.reflection);
+        let (height, echo) = (self.height, self.echo);
         if age >= reflection + pulse {
             return;
         }
         let (_, back) = self.ends(frames);
         for (n, back) in back.iter_mut().enumerate() {
             let age = age + n as f32 + 1.0;
-            *back += height * (finger(age, pulse) - finger(age - reflection, pulse));
+            *back += height * finger(age, pulse) - echo * finger(age - reflection, pulse);
         }
         self.age = age + frames as f32;
     }
@@ -475,6 +486,21 @@ fn finger(age: f32, pulse: f32) -> f32 {
         + square
             * (-1.0 / 2.0 + square * (1.0 / 24.0 + square * (-1.0 / 720.0 + square / 40_320.0)));
     cos * cos
+}
+
+/// How high the reflection of a finger's pulse is over the pulse. Pulses of a few samples differ by where they lie between
+/// them, and what is left of the two would go round in the string as a constant for seconds.
+fn echo(pulse: f32, reflection: f32) -> f32 {
+    // Longer ones have the same sum wherever they lie.
+    const SHORT: u8 = 16;
+    if pulse >= f32::from(SHORT) {
+        return 1.0;
+    }
+    let sum = |before: f32| -> f32 {
+        (1..=SHORT).map(|n| finger(before.fract().mul_add(-1.0, f32::from(n)), pulse)).sum()
+    };
+    let reflected = sum(reflection);
+    if reflected > 0.0 { sum(0.0) / reflected } else { 1.0 }
 }
 
 /// Strings that are rendered side by side: each of a string's samples waits for the one before it, so that one string
@@ -663,6 +689,34 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_highest_keys_sound_and_put_out_no_constant() {
+        for sample_rate in [44_100.0, 48_000.0, 96_000.0] {
+            for key in 100..=127 {
+                for velocity in [0.2, 0.6, 1.0] {
+                    let mut voice = Voice::new(sample_rate);
+                    voice.note_on(key, velocity);
+                    let samples = mono(&render(&mut voice, 0.3));
+                    let pitch = f64::from(frequency(key)) / f64::from(sample_rate);
+                    let constant = samples.iter().sum::<f64>().abs() / samples.len() as f64;
+                    // Half the window's sum is what a sine of amplitude 1 has.
+                    let loud = strength(&samples, pitch) * 4.0 / samples.len() as f64;
+                    assert!(constant < loud / 30.0, "{key} at {sample_rate}: {constant} of {loud}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_bent_note_sounds_as_far_from_its_key_as_it_is_bent() {
+        let mut voice = Voice::new(48_000.0);
+        voice.note_on_bent(69, 50, 0.8);
+        let samples = mono(&render(&mut voice, 0.7));
+        let at = |hertz: f64| strength(&samples[2_400..], hertz / 48_000.0);
+        let bent = 440.0 * (50.0f64 / 1_200.0).exp2();
+        assert!(at(bent) > 4.0 * at(440.0) && at(bent) > 2.0 * at(bent + 2.0));
+    }
+
     /// The strings' equations in the plainest form, in f64 and sample by sample: what a string is by its definition.
     struct Equations {
         line: std::collections::VecDeque<f64>,
@@ -689,14 +743,15 @@ mod tests {
                 false => 0.0,
             };
             self.age += 1.0;
-            let pull = finger(self.age) - finger(self.age - f64::from(string.reflection));
+            let pull = f64::from(string.height) * finger(self.age)
+                - f64::from(string.echo) * finger(self.age - f64::from(string.reflection));
             let out = self.line.pop_front().unwrap();
             let pole = f64::from(string.pole);
             self.low_pass = (1.0 - pole) * out + pole * self.low_pass;
             self.tuning_out =
                 f64::from(string.tuning) * (self.low_pass - self.tuning_out) + self.tuning_in;
             self.tuning_in = self.low_pass;
-            let back = f64::from(string.height) * pull + f64::from(string.gain) * self.tuning_out;
+            let back = pull + f64::from(string.gain) * self.tuning_out;
             self.line.push_back(back);
             out
         }

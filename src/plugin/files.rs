@@ -3,12 +3,13 @@
 //! The window library has no file dialogue of its own and a plug-in should not bring a second toolkit into its host,
 //! so a small one is drawn in the window itself.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use egui::{Align, Context, Id, Key, Layout, Modal, RichText, ScrollArea, TextEdit};
 
 use super::theme::Palette;
+
+pub use earworm_files::write;
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -251,16 +252,4 @@ fn home() -> PathBuf {
         .filter(|path| path.is_dir())
         .or_else(|| std::env::current_dir().ok())
         .unwrap_or_else(|| PathBuf::from("/"))
-}
-
-/// Writes a file whole or not at all.
-pub fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(bytes)?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
 }

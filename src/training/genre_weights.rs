@@ -237,7 +237,7 @@ pub fn save_network(optimizer: &Optimizer, path: &Path, temperature: f64) -> any
 
 type Entry = (String, Vec<usize>, Dtype, Vec<u8>);
 
-/// Writes a safetensors file beside its place and then moves it there, so that it is whole or absent.
+/// Writes a safetensors file, whole or not at all.
 fn write_tensors(
     path: &Path,
     entries: Vec<Entry>,
@@ -251,8 +251,6 @@ fn write_tensors(
         .collect::<anyhow::Result<Vec<_>>>()?;
     let notes = (!notes.is_empty()).then(|| notes.into_iter().collect());
     let whole = safetensors::serialize(views, notes)?;
-    let beside = path.with_extension("part");
-    std::fs::write(&beside, whole)
-        .with_context(|| format!("{} can't be written", beside.display()))?;
-    std::fs::rename(&beside, path).with_context(|| format!("{} can't be written", path.display()))
+    earworm_files::write(path, &whole)
+        .with_context(|| format!("{} can't be written", path.display()))
 }

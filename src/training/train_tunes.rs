@@ -525,14 +525,12 @@ pub fn load(config: &Config, weights: &HashMap<String, Vec<f32>>) -> anyhow::Res
     Ok(Network::load(VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu), config)?)
 }
 
-/// Writes a file so that it is either the old one or the whole new one.
+/// Writes a file whole, and the folder where there is none.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    let part = path.with_extension("part");
-    std::fs::write(&part, bytes)?;
-    std::fs::rename(&part, path).with_context(|| format!("can't write {}", path.display()))
+    earworm_files::write(path, bytes).with_context(|| format!("can't write {}", path.display()))
 }
 
 /// Runs the task.

@@ -289,7 +289,7 @@ pub(crate) fn abc_files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
 /// Every voice's melody, each in order.
 fn melody(tune: &Tune) -> Vec<Vec<Note>> {
     let performance = abc::perform(tune, &PerformOptions::melody_only());
-    let mut bends: HashMap<u8, Vec<(u32, i8)>> = HashMap::new();
+    let mut bends: HashMap<u8, Vec<(u32, i16)>> = HashMap::new();
     for bend in &performance.bends {
         bends.entry(bend.channel).or_default().push((bend.start, bend.cents));
     }

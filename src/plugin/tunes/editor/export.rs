@@ -1,7 +1,7 @@
 //! Worker: reading tunes from files, and writing them as ABC, MIDI and WAV beside the window.
 
 use std::fs::File;
-use std::io::{BufWriter, Read as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
@@ -154,17 +154,9 @@ fn save(format: Format, path: &Path, text: &str, performance: &Performance) -> R
     match format {
         Format::Abc => files::write(path, text.as_bytes()).map_err(told),
         Format::Midi => files::write(path, &midi::write(performance)).map_err(told),
-        Format::Wav => {
-            let folder = match path.parent() {
-                Some(folder) if !folder.as_os_str().is_empty() => folder,
-                _ => Path::new("."),
-            };
-            let mut file = tempfile::NamedTempFile::new_in(folder).map_err(told)?;
-            let out = BufWriter::new(file.as_file_mut());
-            audio::write_wav(performance, RATE, out, &mut |_| ())
-                .map_err(|error| error.to_string())?;
-            file.persist(path).map_err(|error| told(error.error))?;
-            Ok(())
-        }
+        Format::Wav => earworm_files::write_with(path, |out| {
+            audio::write_wav(performance, RATE, out, &mut |_| ()).map_err(std::io::Error::other)
+        })
+        .map_err(told),
     }
 }
