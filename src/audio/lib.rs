@@ -5,4 +5,4 @@ mod render;
 mod sun;
 
 pub use decode::{DecodeError, Decoder, decode};
-pub use render::{RenderError, Rendering, seconds, wav_work, write_wav};
+pub use render::{RenderError, Rendering, left_out, seconds, wav_work, write_wav};

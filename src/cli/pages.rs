@@ -49,12 +49,10 @@ fn page(name: Option<&str>) -> Result<String, Refusal> {
         None => program,
         Some(name) => {
             let found = program.get_subcommands().find(|command| command.get_name() == name);
-            let found = found.cloned().ok_or_else(|| {
+            found.cloned().ok_or_else(|| {
                 let known: Vec<&str> = program.get_subcommands().map(Command::get_name).collect();
                 Refusal::new(name, "is no command", format!("one of {}", known.join(", ")))
-            })?;
-            // As `man` and the other pages call it.
-            found.name(format!("earworm-{name}")).display_name(format!("earworm-{name}"))
+            })?
         }
     };
     let mut page = Vec::new();

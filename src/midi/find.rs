@@ -47,6 +47,11 @@ pub(crate) fn key(notes: &[Note], given: Option<&Key>, trusted: bool) -> Key {
     for note in notes.iter().filter(|note| note.channel != 9) {
         weights[usize::from(note.key % 12)] += f64::from(note.duration.min(4 * PPQ));
     }
+    // Percussion has no key.
+    if weights == [0.0; 12] {
+        let (step, alteration) = at_place(0);
+        return given.cloned().unwrap_or_else(|| Key::new(step, alteration, Mode::Major));
+    }
     // The lowest of the notes that end last: a final chord's bass.
     let last = notes
         .iter()

@@ -247,20 +247,23 @@ mod tests {
             // No ticks, one, two; alone, in a chord, and with the key that starts there anyway.
             &[0, 0x90, 72, 90, 0, 72, 0, 0, 60, 90, 96, 60, 0][..],
             &[0, 0x90, 60, 90, 0, 60, 0, 0, 60, 90, 96, 60, 0],
-            &[0, 0x90, 72, 90, 1, 72, 0, 95, 60, 90, 96, 60, 0],
-            &[0, 0x90, 72, 90, 2, 72, 0, 0, 60, 90, 94, 60, 0],
+            &[0, 0x90, 72, 90, 0, 60, 90, 2, 72, 0, 94, 60, 0],
         ] {
             let text = music(&file(0, 96, &[&[FOUR, &scale(KEYS), blip].concat()]));
             assert!(text.starts_with(plain.trim_end_matches("|]\n")), "{text}");
             assert!(!text.contains("V:2") && !text.contains("/480"), "{text}");
         }
+        // One alone is no longer than a 16th.
+        let alone: &[u8] = &[0, 0x90, 72, 90, 1, 72, 0, 95, 60, 90, 96, 60, 0];
+        let text = music(&file(0, 96, &[&[FOUR, &scale(KEYS), alone].concat()]));
+        assert!(text.ends_with("| c/z3/2 C2|]\n"), "{text}");
         // Drums that are struck and let go at once are written to the next.
         let drums: Vec<u8> = (0..8)
             .flat_map(|_| [0, 0x99, 38, 90, 0, 38, 0, 48, 0x99, 42, 90, 1, 42, 0, 47, 0xff, 1, 0])
             .collect();
         let text = to_abc(&read(&file(0, 96, &[&drums])).unwrap());
-        assert!(text.contains("%%MIDI channel 10") && !text.contains("V:2"), "{text}");
-        assert!(!text.contains("/4") && !text.contains("/8"), "{text}");
+        assert!(text.contains("K:C\n%%MIDI channel 10\nD,,z^F,,zD,,zF,,z D"), "{text}");
+        assert!(!text.contains("V:2"), "{text}");
     }
 
     #[test]
