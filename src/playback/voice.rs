@@ -730,7 +730,7 @@ mod tests {
     impl Equations {
         fn pluck(key: u8, velocity: f32, sample_rate: f32) -> Self {
             let mut string = PluckedString::new(10_000);
-            string.pluck(key, velocity, sample_rate);
+            string.pluck(key, 0, velocity, sample_rate);
             let line = std::collections::VecDeque::from(vec![0.0; string.length]);
             Self { line, string, low_pass: 0.0, tuning_in: 0.0, tuning_out: 0.0, age: 0.0 }
         }
