@@ -189,7 +189,7 @@ fn real_recordings_read_the_same_live_as_from_their_files() {
         let (rate, channels) = (f64::from(decoder.sample_rate()), decoder.channels());
         let mut audio = [Vec::new(), Vec::new()];
         while let Some(chunk) = decoder.next_chunk() {
-            for frame in chunk.chunks_exact(channels) {
+            for frame in chunk.samples.chunks_exact(channels) {
                 audio[0].push(frame[0]);
                 audio[1].push(frame[channels - 1]);
             }

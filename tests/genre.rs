@@ -117,10 +117,10 @@ fn block_size_and_a_second_channel_change_no_reading() {
 fn wild_samples_change_a_reading_only_while_they_are_in_its_window() {
     let music = made_music(22_050, 45.0);
     let reading = |samples: &[f32]| {
-        let mut stft = Stft::new(22_050.0);
+        let mut stft = Stft::new(22_050.0, 1);
         let mut ear = Ear::new(network(), 22_050.0);
         for &sample in samples {
-            if let Some(power) = stft.push(sample) {
+            if let Some(power) = stft.push(&[sample]) {
                 ear.push(power);
             }
         }
@@ -135,11 +135,11 @@ fn wild_samples_change_a_reading_only_while_they_are_in_its_window() {
 
 #[test]
 fn the_ear_listens_for_three_seconds_then_answers_and_knows_silence() {
-    let mut stft = Stft::new(44_100.0);
+    let mut stft = Stft::new(44_100.0, 1);
     let mut ear = Ear::new(network(), 44_100.0);
     let mut push = |ear: &mut Ear, samples: &[f32]| {
         for &sample in samples {
-            if let Some(power) = stft.push(sample) {
+            if let Some(power) = stft.push(&[sample]) {
                 ear.push(power);
             }
         }
@@ -200,7 +200,7 @@ fn clips(data: &std::path::Path) -> Vec<(String, Vec<f32>)> {
         assert_eq!((sound.sample_rate(), sound.channels()), (22_050, 1));
         let mut samples = Vec::new();
         while let Some(chunk) = sound.next_chunk() {
-            samples.extend_from_slice(chunk);
+            samples.extend_from_slice(chunk.samples);
         }
         clips.push((id.to_string(), samples));
     }
@@ -240,11 +240,11 @@ fn real_clips_have_the_mels_that_the_network_was_trained_on() {
     let stored = stored_mels(&data);
     let mut distances = Vec::new();
     for (id, samples) in clips(&data) {
-        let (mut stft, bank) = (Stft::new(22_050.0), MelBank::new(22_050.0));
+        let (mut stft, bank) = (Stft::new(22_050.0, 1), MelBank::new(22_050.0));
         let mut pairs = Vec::new();
         let mut column = 0;
         for sample in samples {
-            let Some(power) = stft.push(sample) else { continue };
+            let Some(power) = stft.push(&[sample]) else { continue };
             let mut mel = [0.0; BANDS];
             bank.apply(power, &mut mel);
             let theirs = &stored[&id][column];

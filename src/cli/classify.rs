@@ -1,12 +1,15 @@
 //! Interface: `earworm classify`.
 
+use std::collections::{BTreeMap, HashSet};
+use std::ffi::OsString;
 use std::io::{self, BufRead};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
-use super::{Outcome, Progress, Refusal, for_each, print};
+use super::{Outcome, Progress, Refusal, print};
 use earworm_audio::{DecodeError, decode};
 use earworm_genre::{GENRES, Heard, Hearing, Network, State};
 use earworm_weights as weights;
@@ -16,20 +19,37 @@ mod plot;
 /// What `earworm classify` is told.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Audio files: WAV, AIFF, AU, FLAC, MP3, Ogg Vorbis or AAC, any rate, any channel count; `-` reads
-    /// file names from standard input, one a line
+    /// Audio files: WAV, AIFF, AU, FLAC, ALAC, MP3, Ogg Vorbis, Opus or AAC, any rate, up to 1,024 channels, pipes too;
+    /// `-` reads file names from standard input, one a line
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Prints one JSON object a line
     #[arg(long)]
     json: bool,
+    /// Names on standard input end with a NUL, as `find -print0` writes them, so that they may hold line breaks
+    #[arg(short = '0', long = "null")]
+    null: bool,
+    /// How many files are heard at the same time; none: as many as there are cores. Answers keep the files' order
+    #[arg(short, long, value_name = "N")]
+    jobs: Option<NonZero<usize>>,
     /// Draws spectrogram, what spoke for the genre, and the genres over time; with several files, the
-    /// name of each goes into its picture's
-    #[arg(long, value_name = "PNG")]
+    /// name of each goes into its picture's, and a number where two are alike
+    #[arg(long, value_name = "PNG", value_parser = png)]
     plot: Option<PathBuf>,
     /// Weights of a genre network, as `cargo xtask train genre` writes them; none: the built-in ones
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
+}
+
+/// A path for a picture; one whose name promises another format is refused before the work.
+fn png(path: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(path);
+    match path.extension() {
+        Some(other) if !other.eq_ignore_ascii_case("png") => {
+            Err("the picture is a PNG; name it .png".into())
+        }
+        _ => Ok(path),
+    }
 }
 
 /// Names the genre of each file.
@@ -49,89 +69,271 @@ pub(crate) fn run(options: Options) -> Outcome {
             return Outcome::Refused;
         }
     };
-    let several =
-        options.files.len() > 1 || options.files.iter().any(|file| file.as_os_str() == "-");
-    for_each(&options.files, |file| {
-        if file.as_os_str() != "-" {
-            return classify(file, &options, several, &network);
+    let files = Mutex::new(Files::new(&options));
+    let answers = Mutex::new(Answers::new(options.files.len() as u64, files_are_known(&options)));
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let jobs = options.jobs.map_or(cores, NonZero::get);
+    std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            scope.spawn(|| {
+                loop {
+                    // Held while a name is waited for: who comes next waits for the next one.
+                    let next = files.lock().unwrap_or_else(PoisonError::into_inner).next();
+                    let Some((number, file)) = next else { break };
+                    let answer = file.and_then(|file| classify(&file, &options, &network, &answers));
+                    lock(&answers).put(number, answer);
+                }
+            });
         }
-        // One name after the other, so that a catalogue of any length can be piped in.
-        let names = io::stdin().lock().lines();
-        Ok(for_each(names, |name| {
-            let name =
-                name.map_err(|error| Refusal::from_io(Path::new("standard input"), &error))?;
-            if name.is_empty() {
-                Ok(Outcome::Done)
-            } else {
-                classify(Path::new(&name), &options, several, &network)
+    });
+    answers.into_inner().unwrap_or_else(PoisonError::into_inner).worst
+}
+
+fn lock(answers: &Mutex<Answers>) -> std::sync::MutexGuard<'_, Answers> {
+    answers.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether no names come from standard input.
+fn files_are_known(options: &Options) -> bool {
+    options.files.iter().all(|file| file.as_os_str() != "-")
+}
+
+/// A file to be heard.
+struct Job {
+    path: PathBuf,
+    /// Where its picture goes.
+    plot: Option<PathBuf>,
+}
+
+/// The files in their order, those named on standard input where `-` stands.
+struct Files<'a> {
+    options: &'a Options,
+    /// Of the command line's names, the next one; whether names are being read from standard input.
+    next: usize,
+    reading: bool,
+    number: usize,
+    /// Pictures that have a name already, in small letters, as some systems don't tell them apart.
+    plots: HashSet<String>,
+}
+
+impl<'a> Files<'a> {
+    fn new(options: &'a Options) -> Self {
+        Self { options, next: 0, reading: false, number: 0, plots: HashSet::new() }
+    }
+
+    /// The next name that standard input holds.
+    fn read_name(&mut self) -> Option<Result<PathBuf, Refusal>> {
+        let end = if self.options.null { 0 } else { b'\n' };
+        loop {
+            let mut name = Vec::new();
+            match io::stdin().lock().read_until(end, &mut name) {
+                Ok(0) => return None,
+                Ok(_) => {}
+                Err(error) => {
+                    return Some(Err(Refusal::from_io(Path::new("standard input"), &error)));
+                }
             }
-        }))
-    })
+            if name.last() == Some(&end) {
+                name.pop();
+            }
+            // A list that was written on Windows.
+            if !self.options.null && name.last() == Some(&b'\r') {
+                name.pop();
+            }
+            if !name.is_empty() {
+                return Some(Ok(PathBuf::from(of_bytes(name))));
+            }
+        }
+    }
+
+    /// The picture of one file among several: `set-song.png` for `song.flac`, `set-song-2.png` for another of that name.
+    fn plot_of(&mut self, file: &Path) -> Option<PathBuf> {
+        let png = self.options.plot.as_ref()?;
+        let is_single = self.options.files.len() == 1 && files_are_known(self.options);
+        if is_single {
+            return Some(png.clone());
+        }
+        let stem = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let base = format!("{}-{}", stem(png), stem(file));
+        let mut name = base.clone();
+        for count in 2_u64.. {
+            if self.plots.insert(name.to_lowercase()) {
+                break;
+            }
+            name = format!("{base}-{count}");
+        }
+        Some(png.with_file_name(name + ".png"))
+    }
+}
+
+impl Iterator for Files<'_> {
+    type Item = (usize, Result<Job, Refusal>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let path = loop {
+            if self.reading {
+                match self.read_name() {
+                    Some(name) => break name,
+                    None => self.reading = false,
+                }
+            }
+            let file = self.options.files.get(self.next)?;
+            self.next += 1;
+            if file.as_os_str() == "-" {
+                self.reading = true;
+            } else {
+                break Ok(file.clone());
+            }
+        };
+        let number = self.number;
+        self.number += 1;
+        let job = path.map(|path| {
+            let plot = self.plot_of(&path);
+            Job { path, plot }
+        });
+        Some((number, job))
+    }
+}
+
+/// Bytes as the system has file names.
+#[cfg(unix)]
+fn of_bytes(name: Vec<u8>) -> OsString {
+    std::os::unix::ffi::OsStringExt::from_vec(name)
+}
+
+/// Bytes as the system has file names.
+#[cfg(not(unix))]
+fn of_bytes(name: Vec<u8>) -> OsString {
+    String::from_utf8_lossy(&name).into_owned().into()
+}
+
+/// What is printed of a file, and why it was refused, or heard only in part.
+struct Answer {
+    line: Option<String>,
+    refusal: Option<Refusal>,
+}
+
+/// Prints the answers in the files' order.
+struct Answers {
+    next: usize,
+    waiting: BTreeMap<usize, Answer>,
+    worst: Outcome,
+    progress: Progress,
+}
+
+/// Steps of the progress bar that a file is worth.
+const STEPS: u64 = 1_000;
+
+impl Answers {
+    fn new(files: u64, are_known: bool) -> Self {
+        let total = are_known.then_some(files * STEPS);
+        Self {
+            next: 0,
+            waiting: BTreeMap::new(),
+            worst: Outcome::Done,
+            progress: Progress::new(total, "hearing"),
+        }
+    }
+
+    fn put(&mut self, number: usize, answer: Result<Answer, Refusal>) {
+        let answer = answer.unwrap_or_else(|refusal| Answer { line: None, refusal: Some(refusal) });
+        self.waiting.insert(number, answer);
+        while let Some(answer) = self.waiting.remove(&self.next) {
+            self.next += 1;
+            let Answer { line, refusal } = answer;
+            self.progress.aside(|| {
+                if let Some(line) = line {
+                    print(line);
+                }
+                if let Some(refusal) = &refusal {
+                    refusal.report();
+                }
+            });
+            if refusal.is_some() {
+                self.worst = self.worst.max(Outcome::Refused);
+            }
+        }
+    }
 }
 
 fn refusal(path: &Path, error: &DecodeError) -> Refusal {
     let hint = match error {
         DecodeError::Read(error) => return Refusal::from_io(path, error),
         DecodeError::NotAudio | DecodeError::Unsupported(_) => {
-            "WAV, AIFF, AU, FLAC, MP3, Ogg Vorbis and AAC are read"
+            "WAV, AIFF, AU, FLAC, ALAC, MP3, Ogg Vorbis, Opus and AAC are read"
         }
         DecodeError::NoTrack => "name a file with sound",
-        DecodeError::Empty => "the file may be cut short or empty",
+        DecodeError::Rate(_) => "its header is wrong; make it anew from the source",
+        _ => "the file may be cut short or empty",
     };
     Refusal::new(path.display(), error, hint)
 }
 
 fn classify(
-    path: &Path,
+    job: &Job,
     options: &Options,
-    several: bool,
     network: &Arc<Network>,
-) -> Result<Outcome, Refusal> {
+    answers: &Mutex<Answers>,
+) -> Result<Answer, Refusal> {
+    let path = job.path.as_path();
+    let mut shown = Shown { answers, steps: 0 };
     let mut decoder = decode(path).map_err(|error| refusal(path, &error))?;
     let broken =
         |error| Refusal::new(path.display(), error, "the genre network could not judge it");
-    let total = decoder.announced_seconds().map(|seconds| seconds as u64);
-    let mut progress = Progress::new(total, path.file_name().unwrap_or_default().to_string_lossy());
-    let mut hearing = Hearing::new(network.clone(), decoder.sample_rate(), options.plot.is_some());
-    let (channels, mut shown) = (decoder.channels(), 0);
+    let mut hearing = Hearing::new(network.clone(), decoder.sample_rate(), job.plot.is_some());
     while let Some(chunk) = decoder.next_chunk() {
-        hearing.push(chunk, channels).map_err(broken)?;
-        let seconds = decoder.seconds() as u64;
-        progress.advance(seconds - shown);
-        shown = seconds;
+        hearing.set_rate(chunk.sample_rate);
+        hearing.push(chunk.samples, chunk.channels).map_err(broken)?;
+        shown.reach((decoder.progress() * STEPS as f64) as u64);
     }
-    drop(progress);
     let heard = hearing.finish().map_err(broken)?;
-    if options.json {
-        print(json_line(path, &heard)?);
-    } else {
-        print(text_line(path, &heard));
+    let line = if options.json { json_line(path, &heard)? } else { text_line(path, &heard) };
+    if let Some(png) = &job.plot {
+        plot::write(png, path, &heard)?;
     }
-    if let Some(png) = &options.plot {
-        plot::write(&plot_path(png, path, several), path, &heard)?;
-    }
-    if decoder.is_damaged() {
-        let what = format!("cut short or damaged, {:.1} s of it were heard", heard.seconds);
-        return Err(Refusal::new(path.display(), what, "get a whole copy to be sure"));
-    }
-    Ok(Outcome::Done)
+    let refusal = decoder.fault().map(|fault| {
+        let what = format!("{fault}, {:.1} s of it were heard", heard.seconds);
+        Refusal::new(path.display(), what, "get a whole copy to be sure")
+    });
+    Ok(Answer { line: Some(line), refusal })
 }
 
-/// `set.png` for one file; `set-song.png` for `song.flac` among several.
-fn plot_path(png: &Path, file: &Path, several: bool) -> PathBuf {
-    if !several {
-        return png.to_path_buf();
+/// What one file has added to the progress bar; its whole share, once it is done with.
+struct Shown<'a> {
+    answers: &'a Mutex<Answers>,
+    steps: u64,
+}
+
+impl Shown<'_> {
+    fn reach(&mut self, steps: u64) {
+        if steps <= self.steps {
+            return;
+        }
+        lock(self.answers).progress.advance(steps - self.steps);
+        self.steps = steps;
     }
-    let stem = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    png.with_file_name(format!("{}-{}.png", stem(png), stem(file)))
+}
+
+impl Drop for Shown<'_> {
+    fn drop(&mut self) {
+        self.reach(STEPS);
+    }
+}
+
+/// A name as it may stand in a line: file names may hold line breaks and what terminals take for commands.
+fn plain(path: &Path) -> String {
+    path.to_string_lossy().chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 fn text_line(path: &Path, heard: &Heard) -> String {
-    let file = path.display();
+    let file = plain(path);
     let Some(genre) = heard.likeliest() else {
         return match heard.state {
             State::Silence => format!("{file}: silence\n"),
-            _ => format!("{file}: too short to tell ({:.1} s, 3 s are needed)\n", heard.seconds),
+            _ => format!(
+                "{file}: too short to tell ({:.1} s of sound, 3 s are needed)\n",
+                heard.sounding
+            ),
         };
     };
     let mut ranked: Vec<usize> = (0..GENRES.len()).collect();
@@ -141,8 +343,13 @@ fn text_line(path: &Path, heard: &Heard) -> String {
         .map(|&genre| format!("{} {:.0} %", GENRES[genre], heard.probabilities[genre] * 100.0))
         .collect();
     let unsure = if heard.state == State::Unsure { "unsure, " } else { "" };
+    let muffled = if heard.is_muffled() {
+        format!("; nothing is heard above {:.1} kHz, where half of what tells genres apart lies", heard.reach / 1_000.0)
+    } else {
+        String::new()
+    };
     format!(
-        "{file}: {unsure}{} {:.0} % ({})\n",
+        "{file}: {unsure}{} {:.0} % ({}{muffled})\n",
         GENRES[genre],
         heard.probabilities[genre] * 100.0,
         rest.join(", ")
@@ -154,6 +361,11 @@ fn text_line(path: &Path, heard: &Heard) -> String {
 struct Answer<'a> {
     file: &'a str,
     seconds: f64,
+    /// Seconds of it that are sound.
+    sounding: f64,
+    /// Highest frequency with sound, Hz, and whether so much is missing above it that the answer is a guess.
+    reach: f64,
+    muffled: bool,
     /// The likeliest genre, even where the state is unsure; null in silence or where it is too short.
     genre: Option<&'static str>,
     state: &'static str,
@@ -180,6 +392,9 @@ fn json_line(path: &Path, heard: &Heard) -> Result<String, Refusal> {
     let answer = Answer {
         file: &file,
         seconds: rounded(heard.seconds, 3),
+        sounding: rounded(heard.sounding, 3),
+        reach: rounded(heard.reach, 0),
+        muffled: heard.is_muffled(),
         genre: heard.likeliest().map(|genre| GENRES[genre]),
         state: match heard.state {
             State::Listening => "too short",
@@ -203,9 +418,18 @@ fn json_line(path: &Path, heard: &Heard) -> Result<String, Refusal> {
             })
             .collect(),
     };
-    let mut line = serde_json::to_string(&answer).map_err(|error| {
+    let line = serde_json::to_string(&answer).map_err(|error| {
         Refusal::new(path.display(), error, "its answer can't be written as JSON")
     })?;
+    // Control characters beyond ASCII may stand as they are by JSON's rules; terminals obey some of them.
+    let mut line = line.chars().fold(String::new(), |mut line, c| {
+        if c.is_control() {
+            line.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            line.push(c);
+        }
+        line
+    });
     line.push('\n');
     Ok(line)
 }

@@ -256,6 +256,13 @@ impl Progress {
     }
 }
 
+impl Progress {
+    /// Does `job`, which prints, with the bar out of its way.
+    pub(crate) fn aside(&self, job: impl FnOnce()) {
+        self.bar.suspend(job);
+    }
+}
+
 impl Drop for Progress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use candle_core::{D, Device, Tensor};
 
+use super::silence::{QUIET, is_silent};
 use super::texture::{self, Spacing};
 use super::{GENRES, GenreError, MAP_BANDS, MAP_FRAMES, Network, STRIDE, window};
 use earworm_spectrum::{BANDS, COLUMN_SECONDS, MelBank, decibels};
@@ -13,11 +14,6 @@ use earworm_spectrum::{BANDS, COLUMN_SECONDS, MelBank, decibels};
 pub(super) const LONGEST: usize = (30.0 / COLUMN_SECONDS) as usize;
 /// Columns before the first answer, 3 s.
 const SHORTEST: usize = (3.0 / COLUMN_SECONDS) as usize;
-/// Columns that must all be quiet for silence, 1 s.
-const QUIET: usize = (1.0 / COLUMN_SECONDS) as usize;
-/// A column whose loudest mel band stays under this is silent, dB; a sine at -80 dBFS reaches about
-/// this value, and so does music some 75 dB below full scale.
-const SILENCE: f32 = -50.0;
 /// Below this probability the first genre is no answer.
 const UNSURE: f32 = 0.3;
 
@@ -88,10 +84,10 @@ impl Reading {
 /// ```
 /// use earworm_genre::{Ear, Network, State};
 /// use earworm_spectrum::Stft;
-/// let mut stft = Stft::new(44_100.0);
+/// let mut stft = Stft::new(44_100.0, 1);
 /// let mut ear = Ear::new(Network::embedded()?, 44_100.0);
 /// for n in 0..4 * 44_100 {
-///     if let Some(power) = stft.push((n as f32 * 0.03).sin()) {
+///     if let Some(power) = stft.push(&[(n as f32 * 0.03).sin()]) {
 ///         ear.push(power);
 ///     }
 /// }
@@ -140,8 +136,7 @@ impl Ear {
         for value in &mut column {
             *value = if value.is_finite() { *value } else { decibels(0.0) };
         }
-        let silent = column.iter().all(|&value| value < SILENCE);
-        self.quiet = if silent { self.quiet + 1 } else { 0 };
+        self.quiet = if is_silent(&column) { self.quiet + 1 } else { 0 };
         if self.quiet >= QUIET {
             // What comes after a pause is judged by itself.
             self.columns.clear();

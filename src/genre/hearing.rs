@@ -3,12 +3,17 @@
 use std::sync::Arc;
 
 use super::ear::LONGEST;
+use super::silence::{Gate, QUIET};
 use super::{ActivationMap, Ear, GENRES, GenreError, Network, State};
-use earworm_spectrum::{BANDS, COLUMN_SECONDS, MelBank, Stft, decibels};
+use earworm_spectrum::{BANDS, COLUMN_SECONDS, Columns, band_centre};
 
 /// Columns between two entries of the timeline, 5 s, and in the window of each, 10 s.
 const STEP: usize = (5.0 / COLUMN_SECONDS) as usize;
 const WINDOW: usize = 2 * STEP;
+/// Power of a band beside the loudest one's below which nothing is heard in it (-70 dB).
+const FAINT: f64 = 1e-7;
+/// A recording that reaches no higher than this is judged by half of what the ear goes by, Hz.
+const MUFFLED: f64 = 5_500.0;
 /// Most columns that a picture keeps.
 const WIDEST: usize = 1_600;
 
@@ -41,9 +46,14 @@ pub struct Picture {
 pub struct Heard {
     /// Duration, seconds.
     pub seconds: f64,
+    /// How much of that is sound, seconds: silence of a second or longer is left out.
+    pub sounding: f64,
+    /// The highest frequency that is heard in it, Hz, up to what the ear hears. A source may hold no more than that: its
+    /// sample rate, a lossy coding or a filter took the rest.
+    pub reach: f64,
     /// [`State::Heard`], [`State::Unsure`], [`State::Silence`], or [`State::Listening`] where it is too short.
     pub state: State,
-    /// Mean of the readings of its half minutes; all zero in silence or where it is too short.
+    /// Mean of the readings of its half minutes of sound; all zero in silence or where it is too short.
     pub probabilities: [f32; GENRES.len()],
     /// The likeliest genre over time, silence left out.
     pub timeline: Vec<Stretch>,
@@ -57,17 +67,32 @@ impl Heard {
         let pairs = self.probabilities.iter().enumerate().filter(|pair| *pair.1 > 0.0);
         pairs.max_by(|a, b| a.1.total_cmp(b.1)).map(|pair| pair.0)
     }
+
+    /// Whether so much of what the ear goes by is missing that its answer is a guess.
+    pub fn is_muffled(&self) -> bool {
+        self.sounding > 0.0 && self.reach < MUFFLED
+    }
 }
 
 /// Hears a recording of any length in constant memory, but for the timeline's stretches.
+///
+/// It is judged by all the music that it holds: silence of a second or longer is left out, wherever it falls, and the
+/// half minutes of what remains are read one after the other.
 pub struct Hearing {
-    sample_rate: f64,
-    stft: Stft,
-    bank: MelBank,
+    front: Columns,
+    /// Columns on the way from the front end to the ear.
+    ready: Vec<[f32; BANDS]>,
     ear: Ear,
-    frames: u64,
+    seconds: f64,
+    /// Columns so far, those of them that were handed to the ear, and power of these in each band.
     columns: usize,
-    /// Column and sum of the half minutes' readings, and their number.
+    heard: usize,
+    power: [f64; BANDS],
+    gate: Gate,
+    /// Of the sound since the last silence: its columns, and up to which column the timeline tells of it.
+    since_silence: usize,
+    noted: usize,
+    /// What was heard up to the last reading; sum of the readings, and their number.
     last_reading: usize,
     sum: [f32; GENRES.len()],
     readings: usize,
@@ -84,18 +109,21 @@ pub struct Hearing {
 impl Hearing {
     /// For frames at `sample_rate` Hz; with `picture`, keeps what a plot needs.
     pub fn new(network: Arc<Network>, sample_rate: u32, picture: bool) -> Self {
-        let rate = sample_rate as f32;
         Self {
-            sample_rate: f64::from(sample_rate),
-            stft: Stft::new(rate),
-            bank: MelBank::new(rate),
-            ear: Ear::new(network, rate),
-            frames: 0,
+            front: Columns::new(sample_rate),
+            ready: Vec::new(),
+            ear: Ear::new(network, sample_rate as f32),
+            seconds: 0.0,
             columns: 0,
+            heard: 0,
+            power: [0.0; BANDS],
+            gate: Gate::default(),
+            since_silence: 0,
+            noted: 0,
             last_reading: 0,
             sum: [0.0; GENRES.len()],
             readings: 0,
-            state: State::Listening,
+            state: State::Silence,
             timed: true,
             timeline: Vec::new(),
             entries: 0,
@@ -120,37 +148,62 @@ impl Hearing {
         self
     }
 
-    /// Takes interleaved frames of `channels` samples; the ear hears their mean.
+    /// What comes from here on has `sample_rate` Hz: recordings that were joined may change it.
+    pub fn set_rate(&mut self, sample_rate: u32) {
+        self.front.set_rate(sample_rate);
+    }
+
+    /// Takes interleaved frames of `channels` samples; the ear hears the mean of their powers.
     pub fn push(&mut self, interleaved: &[f32], channels: usize) -> Result<(), GenreError> {
-        for frame in interleaved.chunks_exact(channels.max(1)) {
-            self.frames += 1;
-            let mono = frame.iter().sum::<f32>() / frame.len() as f32;
-            let Some(power) = self.stft.push(mono) else { continue };
-            let mut mel = [0.0; BANDS];
-            self.bank.apply(power, &mut mel);
-            self.hear(mel.map(decibels))?;
-        }
-        Ok(())
+        let frames = interleaved.len() / channels.max(1);
+        self.seconds += frames as f64 / f64::from(self.front.sample_rate());
+        let mut ready = std::mem::take(&mut self.ready);
+        self.front.push(interleaved, channels, &mut ready);
+        let heard = ready.drain(..).try_for_each(|column| self.hear(column));
+        self.ready = ready;
+        heard
     }
 
     /// Takes one column of mel bands, dB, in place of the frames that make it.
     pub fn push_column(&mut self, column: [f32; BANDS]) -> Result<(), GenreError> {
-        self.frames = ((self.columns + 1) as f64 * COLUMN_SECONDS * self.sample_rate) as u64;
+        self.seconds = (self.columns + 1) as f64 * COLUMN_SECONDS;
         self.hear(column)
     }
 
     fn hear(&mut self, column: [f32; BANDS]) -> Result<(), GenreError> {
-        self.ear.push_mel(column);
         self.columns += 1;
         self.paint(&column);
-        if self.columns - self.last_reading == LONGEST {
-            self.read()?;
+        let mut gate = std::mem::take(&mut self.gate);
+        let after_silence = gate.quiet() >= QUIET;
+        let sound = gate.pass(column);
+        if after_silence && !sound.is_empty() {
+            self.noted = self.columns - 1;
         }
-        if self.columns >= WINDOW && self.columns.is_multiple_of(STEP) {
-            let centre = self.columns - WINDOW / 2;
-            // The first window speaks for the beginning too.
-            let start = if self.columns == WINDOW { 0 } else { centre - STEP / 2 };
-            self.note(start, centre + STEP / 2)?;
+        let heard = sound.iter().try_for_each(|column| self.take_in(column));
+        self.gate = gate;
+        heard?;
+        if self.gate.quiet() == QUIET {
+            self.note_rest(self.columns - QUIET)?;
+            self.since_silence = 0;
+        }
+        let is_step = self.since_silence.is_multiple_of(STEP) && self.gate.quiet() == 0;
+        if self.timed && self.since_silence >= WINDOW && is_step {
+            // The window's middle; the first window speaks for the beginning too.
+            self.note(self.columns - STEP / 2, WINDOW)?;
+        }
+        Ok(())
+    }
+
+    /// Hands a column to the ear.
+    fn take_in(&mut self, column: &[f32; BANDS]) -> Result<(), GenreError> {
+        self.ear.push_mel(*column);
+        self.heard += 1;
+        self.since_silence += 1;
+        for (power, value) in self.power.iter_mut().zip(column) {
+            *power += 10_f64.powf(f64::from(*value) / 10.0);
+        }
+        if self.heard - self.last_reading == LONGEST {
+            self.read()?;
         }
         Ok(())
     }
@@ -158,30 +211,36 @@ impl Hearing {
     /// Ends the recording.
     pub fn finish(mut self) -> Result<Heard, GenreError> {
         // A rest under 10 s was heard as part of nothing longer, unless it is all there is.
-        if self.readings == 0 || self.columns - self.last_reading > LONGEST / 3 {
+        if self.heard > 0 && (self.readings == 0 || self.heard - self.last_reading > LONGEST / 3) {
             self.read()?;
         }
-        let start = self.timeline.last().map_or(0.0, |stretch| stretch.end) / COLUMN_SECONDS;
-        if self.columns as f64 > start + 1.0 {
-            self.note(start.round() as usize, self.columns)?;
-        }
-        let seconds = self.frames as f64 / self.sample_rate;
+        self.note_rest(self.columns - self.gate.quiet())?;
         if let Some(last) = self.timeline.last_mut() {
-            last.end = last.end.min(seconds);
+            last.end = last.end.min(self.seconds);
         }
         let readings = self.readings.max(1) as f32;
         Ok(Heard {
-            seconds,
-            state: self.state,
+            seconds: self.seconds,
+            sounding: (self.heard as f64 * COLUMN_SECONDS).min(self.seconds),
+            reach: self.reach(),
+            // What ends before the first column may be anything.
+            state: if self.columns == 0 { State::Listening } else { self.state },
             probabilities: self.sum.map(|sum| sum / readings),
             timeline: self.timeline,
             picture: self.picture,
         })
     }
 
-    /// Adds the reading of the last half minute.
+    /// The highest frequency with sound, Hz.
+    fn reach(&self) -> f64 {
+        let loudest = self.power.iter().copied().fold(0.0, f64::max);
+        let highest = self.power.iter().rposition(|&power| power > loudest * FAINT);
+        highest.map_or(0.0, band_centre)
+    }
+
+    /// Adds the reading of the last half minute of sound.
     fn read(&mut self) -> Result<(), GenreError> {
-        self.last_reading = self.columns;
+        self.last_reading = self.heard;
         let reading = self.ear.listen()?;
         if !reading.is_answer() {
             if self.readings == 0 {
@@ -198,12 +257,19 @@ impl Hearing {
         Ok(())
     }
 
-    /// Adds an entry to the timeline: the last [`WINDOW`] columns speak for those from `start` to `end`.
-    fn note(&mut self, start: usize, end: usize) -> Result<(), GenreError> {
-        if !self.timed {
-            return Ok(());
+    /// Adds what the timeline lacks of the sound that ends at column `end`.
+    fn note_rest(&mut self, end: usize) -> Result<(), GenreError> {
+        // What is shorter than a column is nothing, and what is shorter than a window's rest was heard with it.
+        if self.timed && end > self.noted + 1 && self.since_silence > 0 {
+            self.note(end, WINDOW.min(self.since_silence))?;
         }
-        let reading = self.ear.listen_back(WINDOW)?;
+        Ok(())
+    }
+
+    /// Adds an entry to the timeline, up to column `end`: the last `window` columns that were heard speak for it.
+    fn note(&mut self, end: usize, window: usize) -> Result<(), GenreError> {
+        let start = std::mem::replace(&mut self.noted, end);
+        let reading = self.ear.listen_back(window)?;
         if !reading.is_answer() {
             return Ok(());
         }

@@ -10,12 +10,14 @@ mod hearing;
 mod inference;
 mod network;
 mod normalisation;
+mod silence;
 pub mod texture;
 pub mod window;
 mod winograd;
 
 pub use ear::{ActivationMap, Ear, Reading, State};
 pub use hearing::{Heard, Hearing, Picture, Stretch};
+pub use silence::Gate;
 pub use network::{Config, MAP_BANDS, MAP_FRAMES, Network, Output, STRIDE};
 
 /// The genres, in the order of every list of probabilities.

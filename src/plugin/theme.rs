@@ -237,19 +237,9 @@ pub fn section(palette: &Palette) -> egui::Frame {
 }
 
 /// The colour of the genre at this index, as a bar or a band of the ribbon.
-///
-/// Hues lie 30° apart in OKLCH, and neighbours differ in lightness too, so that two genres are told apart by one of
-/// the two even where hues look alike.
 pub fn genre(palette: &Palette, index: usize) -> Color32 {
-    let hue = (index as f32 * 30.0 + 25.0).to_radians();
-    let light = index.is_multiple_of(2);
-    let lightness = match (palette.dark, light) {
-        (true, true) => 0.80,
-        (true, false) => 0.64,
-        (false, true) => 0.68,
-        (false, false) => 0.50,
-    };
-    oklch(lightness, 0.13, hue)
+    let [r, g, b] = earworm_chart::genre(index, palette.dark);
+    Color32::from_rgb(r, g, b)
 }
 
 /// Behind the part of the ABC text that sounds.
@@ -283,28 +273,6 @@ fn contrast(a: Color32, b: Color32) -> f32 {
     };
     let (a, b) = (luminance(a), luminance(b));
     (a.max(b) + 0.05) / (a.min(b) + 0.05)
-}
-
-/// The colour of an OKLCH triple (lightness 0 to 1, chroma, hue in radians), its chroma lowered until sRGB has it.
-/// The matrices are Björn Ottosson's, "A perceptual color space for image processing" (2020).
-fn oklch(lightness: f32, chroma: f32, hue: f32) -> Color32 {
-    let mut chroma = chroma;
-    loop {
-        let (a, b) = (chroma * hue.cos(), chroma * hue.sin());
-        let l = (lightness + 0.396_337_78 * a + 0.215_803_76 * b).powi(3);
-        let m = (lightness - 0.105_561_346 * a - 0.063_854_17 * b).powi(3);
-        let s = (lightness - 0.089_484_18 * a - 1.291_485_5 * b).powi(3);
-        let linear = [
-            4.076_741_7 * l - 3.307_711_6 * m + 0.230_969_94 * s,
-            -1.268_438 * l + 2.609_757_4 * m - 0.341_319_4 * s,
-            -0.004_196_086_3 * l - 0.703_418_6 * m + 1.707_614_7 * s,
-        ];
-        if chroma <= 0.0 || linear.iter().all(|v| (-1e-4..=1.0001).contains(v)) {
-            let [r, g, b] = linear.map(|v| egui::ecolor::gamma_u8_from_linear_f32(v.max(0.0)));
-            return Color32::from_rgb(r, g, b);
-        }
-        chroma -= 0.005;
-    }
 }
 
 /// A level from 0 (silent) to 1 (loudest) on a perceptual colour map, magma; the same in both themes, so that

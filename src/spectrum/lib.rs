@@ -5,9 +5,11 @@
 //! frames, power, 128 Slaney mel bands from 0 to 11,025 Hz. Window and hop are lengths of time, and
 //! powers are scaled to that reference, so that every rate gives the same values.
 
+mod columns;
 mod mel;
 mod stft;
 
+pub use columns::Columns;
 pub use mel::{BANDS, MelBank, band_centre, decibels};
 pub use stft::{COLUMN_SECONDS, Stft, column_time};
 

@@ -21,12 +21,12 @@ fn made_signal(rate: f64, seconds: f64) -> Vec<f32> {
 }
 
 fn columns(samples: impl IntoIterator<Item = f32>, rate: f32) -> Vec<[f32; BANDS]> {
-    let mut stft = Stft::new(rate);
+    let mut stft = Stft::new(rate, 1);
     let bank = MelBank::new(rate);
     assert_eq!(stft.bins(), bank.bins());
     let mut columns = Vec::new();
     for sample in samples {
-        if let Some(power) = stft.push(sample) {
+        if let Some(power) = stft.push(&[sample]) {
             let mut mel = [0.0; BANDS];
             bank.apply(power, &mut mel);
             columns.push(mel.map(decibels));
@@ -76,10 +76,10 @@ fn every_sample_rate_gives_the_same_bands() {
 
 #[test]
 fn columns_keep_their_times_over_hours() {
-    let mut stft = Stft::new(8_000.0);
+    let mut stft = Stft::new(8_000.0, 1);
     let mut frames = 0_u64;
     for n in 0..8_000 * 600_u64 {
-        if stft.push(0.0).is_some() {
+        if stft.push(&[0.0]).is_some() {
             let late = n as f64 / 8_000.0 - column_time(frames);
             assert!(
                 (0.045..0.048).contains(&late),
@@ -112,11 +112,11 @@ fn wild_samples_leave_with_the_window_they_are_in() {
 #[test]
 fn a_reset_front_end_is_as_new() {
     let signal = made_signal(44_100.0, 1.0);
-    let mut stft = Stft::new(44_100.0);
+    let mut stft = Stft::new(44_100.0, 1);
     let mut take = || {
         signal
             .iter()
-            .filter_map(|&sample| stft.push(sample).map(<[f32]>::to_vec))
+            .filter_map(|&sample| stft.push(&[sample]).map(<[f32]>::to_vec))
             .collect::<Vec<_>>()
     };
     let first = take();
@@ -124,7 +124,7 @@ fn a_reset_front_end_is_as_new() {
     let mut again = || {
         signal
             .iter()
-            .filter_map(|&sample| stft.push(sample).map(<[f32]>::to_vec))
+            .filter_map(|&sample| stft.push(&[sample]).map(<[f32]>::to_vec))
             .collect::<Vec<_>>()
     };
     assert_eq!(first, again());
@@ -133,8 +133,8 @@ fn a_reset_front_end_is_as_new() {
 #[test]
 fn any_sample_rate_makes_a_front_end() {
     for rate in [0.0, -1.0, f32::NAN, f32::INFINITY, 1.0, 8_000.0, 11_025.0, 3_072_000.0] {
-        let mut stft = Stft::new(rate);
+        let mut stft = Stft::new(rate, 1);
         assert_eq!(stft.bins(), MelBank::new(rate).bins());
-        assert!((0..400_000).any(|_| stft.push(0.5).is_some()), "{rate}");
+        assert!((0..400_000).any(|_| stft.push(&[0.5]).is_some()), "{rate}");
     }
 }

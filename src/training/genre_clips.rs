@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use earworm_audio::decode;
-use earworm_genre::GENRES;
-use earworm_spectrum::{BANDS, MelBank, Stft, band_centre, decibels};
+use earworm_genre::{GENRES, Gate};
+use earworm_spectrum::{BANDS, Columns, band_centre};
 use indicatif::ProgressBar;
 use rayon::prelude::*;
 use safetensors::SafeTensors;
@@ -206,22 +206,16 @@ pub fn audio_files(folder: &Path) -> anyhow::Result<Vec<AudioFile>> {
     Ok(files)
 }
 
-/// The mel columns of an audio file, dB, by the very front end of the plug-in.
+/// The mel columns of an audio file, dB, by the very front end of the plug-in, without its silence.
 pub fn hear_columns(path: &Path) -> anyhow::Result<Vec<[f32; BANDS]>> {
     let mut sound = decode(path).with_context(|| path.display().to_string())?;
-    let rate = sound.sample_rate() as f32;
-    let (mut stft, bank, channels) = (Stft::new(rate), MelBank::new(rate), sound.channels());
-    let mut columns = Vec::new();
+    let (mut front, mut heard) = (Columns::new(sound.sample_rate()), Vec::new());
     while let Some(chunk) = sound.next_chunk() {
-        for frame in chunk.chunks_exact(channels) {
-            let Some(power) = stft.push(frame.iter().sum::<f32>() / channels as f32) else {
-                continue;
-            };
-            let mut mel = [0.0; BANDS];
-            bank.apply(power, &mut mel);
-            columns.push(mel.map(decibels));
-        }
+        front.set_rate(chunk.sample_rate);
+        front.push(chunk.samples, chunk.channels, &mut heard);
     }
+    let (mut gate, mut columns) = (Gate::default(), Vec::new());
+    heard.into_iter().for_each(|column| columns.extend_from_slice(gate.pass(column)));
     Ok(columns)
 }
 

@@ -13,7 +13,10 @@ use earworm_genre::{ActivationMap, GENRES, Heard, Picture};
 use earworm_spectrum::{BANDS, COLUMN_SECONDS, band_centre};
 
 /// Size of the picture, pixels.
-const SIZE: (u32, u32) = (1_200, 640);
+const SIZE: (u32, u32) = (1_200, 670);
+/// Height of the line that says which colour is which genre, pixels, and where its first word starts.
+const LEGEND: i32 = 30;
+const LEFT: i32 = 70;
 /// Range of the spectrogram below its loudest value, dB.
 const RANGE: f32 = 70.0;
 /// Frequencies that get a mark, Hz.
@@ -48,12 +51,14 @@ fn draw(png: &Path, file: &Path, heard: &Heard, picture: &Picture) -> DrawResult
         }
         None => name.into_owned(),
     };
-    root.draw(&Text::new(title, (70, 12), ("sans-serif", 22).into_font().color(&BLACK)))?;
+    root.draw(&Text::new(title, (LEFT, 12), ("sans-serif", 22).into_font().color(&BLACK)))?;
     let (_, below) = root.split_vertically(44);
-    let (spectrum, timeline) = below.split_vertically(440);
+    let (spectrum, below) = below.split_vertically(440);
+    let (timeline, legend) = below.split_vertically(SIZE.1 as i32 - 44 - 440 - LEGEND);
     let seconds = heard.seconds.max(0.1);
     draw_spectrum(&spectrum, seconds, picture)?;
     draw_timeline(&timeline, seconds, heard)?;
+    draw_legend(&legend, heard)?;
     root.present()?;
     Ok(())
 }
@@ -162,12 +167,14 @@ fn draw_timeline(area: &Area, seconds: f64, heard: &Heard) -> DrawResult {
         .label_style(("sans-serif", 14))
         .draw()?;
     for stretch in &heard.timeline {
-        let colour = Palette99::pick(stretch.genre).to_rgba();
+        let colour = colour_of(stretch.genre);
         let corners = [(stretch.start, 0.0), (stretch.end, f64::from(stretch.probability))];
-        chart.draw_series([Rectangle::new(corners, colour.mix(0.8).filled())])?;
+        chart.draw_series([Rectangle::new(corners, colour.filled())])?;
         // A word takes about a tenth of the width.
         if stretch.end - stretch.start > seconds * 0.05 {
-            let style = ("sans-serif", 15).into_font().color(&BLACK);
+            let is_dark = colour.0 as u32 + 2 * colour.1 as u32 + (colour.2 as u32) < 470;
+            let ink = if is_dark { WHITE } else { BLACK };
+            let style = ("sans-serif", 15).into_font().color(&ink);
             chart.draw_series([Text::new(
                 GENRES[stretch.genre],
                 (stretch.start + seconds * 0.004, 0.16),
@@ -176,6 +183,34 @@ fn draw_timeline(area: &Area, seconds: f64, heard: &Heard) -> DrawResult {
         }
     }
     Ok(())
+}
+
+/// The genres of the timeline with their colours and shares of it, the most frequent first.
+fn draw_legend(area: &Area, heard: &Heard) -> DrawResult {
+    let mut seconds = [0.0; GENRES.len()];
+    for stretch in &heard.timeline {
+        seconds[stretch.genre] += stretch.end - stretch.start;
+    }
+    let all: f64 = seconds.iter().sum();
+    let mut genres: Vec<usize> = (0..GENRES.len()).filter(|&genre| seconds[genre] > 0.0).collect();
+    genres.sort_by(|&a, &b| seconds[b].total_cmp(&seconds[a]));
+    let mut left = LEFT;
+    for genre in genres {
+        let style = ("sans-serif", 14).into_font().color(&BLACK);
+        let word = format!("{} {:.0} %", GENRES[genre], 100.0 * seconds[genre] / all);
+        let width = area.estimate_text_size(&word, &style)?.0 as i32;
+        let corners = [(left, 8), (left + 12, 20)];
+        area.draw(&Rectangle::new(corners, colour_of(genre).filled()))?;
+        area.draw(&Text::new(word, (left + 17, 7), style))?;
+        left += width + 34;
+    }
+    Ok(())
+}
+
+/// The colour that the Meter has for a genre.
+fn colour_of(genre: usize) -> RGBColor {
+    let [r, g, b] = chart::genre(genre, false);
+    RGBColor(r, g, b)
 }
 
 /// Pairs of ranges as pairs of their ends.

@@ -282,7 +282,7 @@ mod tests {
     fn listener() -> (Listener, Producer<f32>, Arc<MeterShared>) {
         let shared = Arc::new(MeterShared::default());
         let params = Arc::new(MeterParams::new(shared.clone()));
-        let bins = Stft::new(RATE).bins();
+        let bins = Stft::new(RATE, 1).bins();
         let (producer, consumer) = RingBuffer::new(200 * (bins + 1));
         let listener =
             Listener::new(params, shared.clone(), consumer, bins, RATE, Network::embedded);
@@ -291,11 +291,11 @@ mod tests {
 
     /// So many seconds of a chord go by, as the audio thread passes them on.
     fn hear(listener: &mut Listener, frames: &mut Producer<f32>, seconds: f32) {
-        let mut stft = Stft::new(RATE);
+        let mut stft = Stft::new(RATE, 1);
         for n in 0..(RATE * seconds) as usize {
             let time = n as f32 / RATE;
             let tone = |hertz: f32| (std::f32::consts::TAU * hertz * time).sin();
-            let Some(power) = stft.push(0.2 * (tone(220.0) + tone(277.2) + tone(329.6))) else {
+            let Some(power) = stft.push(&[0.2 * (tone(220.0) + tone(277.2) + tone(329.6))]) else {
                 continue;
             };
             frames.push(0.0).unwrap();
@@ -313,7 +313,7 @@ mod tests {
         let now = shared.history().now();
         assert!((4.0..5.0).contains(&now), "{now} s");
         let params = Arc::new(MeterParams::new(shared.clone()));
-        let bins = Stft::new(RATE).bins();
+        let bins = Stft::new(RATE, 1).bins();
         let (mut frames, consumer) = RingBuffer::new(200 * (bins + 1));
         let mut second =
             Listener::new(params, shared.clone(), consumer, bins, RATE, Network::embedded);

@@ -31,9 +31,6 @@ static CREW: Crew = Crew::new("earworm-meter");
 /// than a round through 64 Meters.
 const RING_FRAMES: usize = 48;
 
-/// Samples that are mixed to mono at a time.
-const MIX: usize = 64;
-
 /// How long an offline render sleeps between looks at the listener.
 const OFFLINE_NAP: Duration = Duration::from_micros(100);
 
@@ -60,12 +57,12 @@ struct Tap {
 
 #[warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 impl Tap {
-    /// Takes samples of the mono mix. True when a frame went out.
-    fn push(&mut self, mut mono: &[f32], shared: &MeterShared) -> bool {
-        let mut sent = false;
-        while !mono.is_empty() {
-            let (taken, frame) = self.stft.feed(mono);
-            mono = mono.get(taken..).unwrap_or_default();
+    /// Takes the channels' samples. True when a frame went out.
+    fn push<P: AsRef<[f32]>>(&mut self, planes: &[P], shared: &MeterShared) -> bool {
+        let (mut sent, mut place) = (false, 0_usize);
+        while place < planes.first().map_or(0, |plane| plane.as_ref().len()) {
+            let (taken, frame) = self.stft.feed(planes, place);
+            place = place.saturating_add(taken);
             let Some(power) = frame else { continue };
             // The listener takes a frame when all of it is there.
             if self.frames.slots() > power.len()
@@ -162,12 +159,13 @@ impl Plugin for Meter {
 
     fn activate(
         &mut self,
-        _layout: &AudioIOLayout,
+        layout: &AudioIOLayout,
         config: &BufferConfig,
         _context: &mut impl ActivateContext<Self>,
     ) -> bool {
         self.deactivate();
-        let stft = Stft::new(config.sample_rate);
+        let channels = layout.main_input_channels.map_or(1, NonZeroU32::get);
+        let stft = Stft::new(config.sample_rate, channels as usize);
         let bins = stft.bins();
         let (producer, consumer) =
             RingBuffer::new(bins.saturating_add(1).saturating_mul(RING_FRAMES));
@@ -223,21 +221,7 @@ impl Plugin for Meter {
                 tap.reset();
             }
             if !bypassed {
-                let mut sent = false;
-                match buffer.as_slice_immutable() {
-                    [mono] => sent = tap.push(mono, &self.shared),
-                    [left, right, ..] => {
-                        for (left, right) in left.chunks(MIX).zip(right.chunks(MIX)) {
-                            let mut mix = [0.0; MIX];
-                            for ((mono, left), right) in mix.iter_mut().zip(left).zip(right) {
-                                *mono = 0.5 * (left + right);
-                            }
-                            let mix = mix.get(..left.len()).unwrap_or_default();
-                            sent |= tap.push(mix, &self.shared);
-                        }
-                    }
-                    [] => {}
-                }
+                let sent = tap.push(buffer.as_slice_immutable(), &self.shared);
                 if sent && self.offline {
                     self.wait_for_listener();
                 }
