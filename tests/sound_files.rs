@@ -22,7 +22,9 @@ fn music(seconds: f32) -> Vec<f32> {
             let sample = (noise >> 8) as f32 / (1 << 23) as f32 - 1.0;
             let hat = sample - std::mem::replace(&mut last, sample);
             let fall = |each: f32, speed: f32| (-speed * (t / each).fract() * each).exp();
-            0.25 * tone(root) * fall(0.5, 3.0) + 0.1 * chord * fall(0.5, 5.0) + 0.1 * hat * fall(0.25, 60.0)
+            0.25 * tone(root) * fall(0.5, 3.0)
+                + 0.1 * chord * fall(0.5, 5.0)
+                + 0.1 * hat * fall(0.25, 60.0)
         })
         .collect()
 }
@@ -35,7 +37,9 @@ fn silence(seconds: f32) -> Vec<f32> {
 fn interleaved(planes: &[Vec<f32>]) -> Vec<u8> {
     let frames = planes.iter().map(Vec::len).min().unwrap();
     let bytes = |frame: usize| {
-        planes.iter().flat_map(move |plane| ((plane[frame] * 32_767.0).round() as i16).to_le_bytes())
+        planes
+            .iter()
+            .flat_map(move |plane| ((plane[frame] * 32_767.0).round() as i16).to_le_bytes())
     };
     (0..frames).flat_map(bytes).collect()
 }
@@ -152,12 +156,19 @@ fn pauses_and_a_late_end_change_no_verdict() {
     let (folder, sound) = (Folder::new(), music(12.0));
     let base = hear(&folder.put("base.wav", &wav(&[sound.clone()])));
     assert!(["heard", "unsure"].contains(&base.state()));
-    let twice = [sound.clone(), sound.clone(), sound[..RATE as usize * 4].to_vec(), silence(2.0)].concat();
+    let twice =
+        [sound.clone(), sound.clone(), sound[..RATE as usize * 4].to_vec(), silence(2.0)].concat();
     let cases = [
         ("a second at the end", [sound.clone(), silence(1.1)].concat()),
         ("three seconds in front", [silence(3.0), sound.clone()].concat()),
-        ("one in the middle", [&sound[..RATE as usize * 8], &silence(2.0), &sound[RATE as usize * 8..]].concat()),
-        ("two seconds after it", [sound.clone(), silence(2.0), sound[..RATE as usize * 2].to_vec()].concat()),
+        (
+            "one in the middle",
+            [&sound[..RATE as usize * 8], &silence(2.0), &sound[RATE as usize * 8..]].concat(),
+        ),
+        (
+            "two seconds after it",
+            [sound.clone(), silence(2.0), sound[..RATE as usize * 2].to_vec()].concat(),
+        ),
         ("one at each half minute", twice.repeat(3)),
     ];
     for (name, samples) in cases {
@@ -176,7 +187,8 @@ fn a_timeline_leaves_pauses_out_and_tells_of_what_is_around_them() {
     let stretches = said.answer["timeline"].as_array().unwrap();
     let told = |second: f64| {
         stretches.iter().any(|stretch| {
-            stretch["start"].as_f64().unwrap() <= second && second < stretch["end"].as_f64().unwrap()
+            stretch["start"].as_f64().unwrap() <= second
+                && second < stretch["end"].as_f64().unwrap()
         })
     };
     for second in [0.5, 5.0, 11.5, 18.5, 24.0, 29.5] {
@@ -189,7 +201,8 @@ fn a_timeline_leaves_pauses_out_and_tells_of_what_is_around_them() {
 fn silence_around_two_seconds_of_music_makes_them_no_longer() {
     let folder = Folder::new();
     let path = folder.put("late.wav", &wav(&[[silence(20.0), music(2.0)].concat()]));
-    let out = Command::new(env!("CARGO_BIN_EXE_earworm")).arg("classify").arg(&path).output().unwrap();
+    let out =
+        Command::new(env!("CARGO_BIN_EXE_earworm")).arg("classify").arg(&path).output().unwrap();
     let told = String::from_utf8(out.stdout).unwrap();
     assert!(told.contains("too short to tell (2.0 s of sound"), "{told}");
 }
@@ -213,8 +226,10 @@ fn what_is_in_opposite_phase_or_beside_a_broken_channel_is_heard() {
         }
     }
     for broken in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-        let body: Vec<u8> =
-            sound.iter().flat_map(|sample| [sample.to_le_bytes(), broken.to_le_bytes()].concat()).collect();
+        let body: Vec<u8> = sound
+            .iter()
+            .flat_map(|sample| [sample.to_le_bytes(), broken.to_le_bytes()].concat())
+            .collect();
         let bytes = riff(&[&form(3, 2, RATE, 32), &chunk(b"data", &body)]);
         hear(&folder.put("broken.wav", &bytes)).is_like("a channel of no numbers", &base);
     }
@@ -229,9 +244,12 @@ fn what_nobody_hears_changes_no_verdict_and_is_no_sound() {
         sound.iter().enumerate().map(|(n, sample)| 0.5 * sample + low(n)).collect()
     };
     let offset = sound.iter().map(|sample| 0.45 * sample + 0.5).collect();
-    for (name, samples) in
-        [("an offset", offset), ("5 Hz", rumble(5.0)), ("10 Hz", rumble(10.0)), ("15 Hz", rumble(15.0))]
-    {
+    for (name, samples) in [
+        ("an offset", offset),
+        ("5 Hz", rumble(5.0)),
+        ("10 Hz", rumble(10.0)),
+        ("15 Hz", rumble(15.0)),
+    ] {
         hear(&folder.put("low.wav", &wav(&[samples]))).is_like(name, &base);
     }
     let constant = hear(&folder.put("constant.wav", &wav(&[vec![0.5; RATE as usize * 6]])));
@@ -268,8 +286,15 @@ fn wrong_sizes_in_a_wav_file_lose_no_sound() {
         ("a chunk without its padding", with(unpadded)),
         ("a chunk of nothing", with(chunk(b"JUNK", &[]))),
         ("the form behind the samples", riff(&[&data, &form])),
-        ("a tag in front", [b"ID3\x04\0\0\0\0\0\x05abcde".as_slice(), &riff(&[&form, &data])].concat()),
-        ("a tag behind", [riff(&[&form, &data]), vec![b'T'; 0], [b"TAG".as_slice(), &[b' '; 125]].concat()].concat()),
+        (
+            "a tag in front",
+            [b"ID3\x04\0\0\0\0\0\x05abcde".as_slice(), &riff(&[&form, &data])].concat(),
+        ),
+        (
+            "a tag behind",
+            [riff(&[&form, &data]), vec![b'T'; 0], [b"TAG".as_slice(), &[b' '; 125]].concat()]
+                .concat(),
+        ),
     ];
     for (name, bytes) in cases {
         hear(&folder.put("sizes.wav", &bytes)).is_whole(name, 5.0);
@@ -285,7 +310,8 @@ fn long_and_foreign_wav_files_are_read() {
     let whole = (4 + form.len() + samples.len() + 8 + 36) as u64;
     let mut sizes = [whole.to_le_bytes(), long.to_le_bytes(), (long / 2).to_le_bytes()].concat();
     sizes.extend([0; 4]);
-    let body = [chunk(b"ds64", &sizes), form.clone(), chunk_of_size(b"data", &samples, u32::MAX)].concat();
+    let body =
+        [chunk(b"ds64", &sizes), form.clone(), chunk_of_size(b"data", &samples, u32::MAX)].concat();
     for name in [b"RF64", b"BW64"] {
         let bytes = [name.as_slice(), &u32::MAX.to_le_bytes(), b"WAVE", &body].concat();
         hear(&folder.put("long.wav", &bytes)).is_whole("64 bits of size", 5.0);
@@ -387,7 +413,11 @@ fn a_cut_file_is_heard_as_far_as_it_goes_and_said_to_be_cut() {
             let said = hear(&folder.put(name, &bytes[..(bytes.len() as f64 * share) as usize]));
             // Formats differ in where their time lies in the bytes.
             let expected = 5.0 * share;
-            assert!((expected - 0.7..=5.05).contains(&said.seconds()), "{name}: {} s of {share}", said.seconds());
+            assert!(
+                (expected - 0.7..=5.05).contains(&said.seconds()),
+                "{name}: {} s of {share}",
+                said.seconds()
+            );
             assert_eq!(said.code, 2, "{name} at {share}");
             assert!(said.told.contains("cut short"), "{name}: {}", said.told);
         }
@@ -430,8 +460,10 @@ fn joined_files_are_heard_to_the_last_one() {
     let (mp3, slow, vorbis, opus) =
         (encoded("vbr.mp3"), encoded("mono11.mp3"), encoded("vorbis.ogg"), encoded("opus.opus"));
     hear(&folder.put("twice.mp3", &[mp3.clone(), mp3.clone()].concat())).is_whole("MP3", 10.1);
-    hear(&folder.put("rate.mp3", &[mp3.clone(), slow].concat())).is_whole("MP3 at another rate", 10.1);
-    hear(&folder.put("kind.ogg", &[vorbis.clone(), opus].concat())).is_whole("Vorbis and Opus", 10.0);
+    hear(&folder.put("rate.mp3", &[mp3.clone(), slow].concat()))
+        .is_whole("MP3 at another rate", 10.1);
+    hear(&folder.put("kind.ogg", &[vorbis.clone(), opus].concat()))
+        .is_whole("Vorbis and Opus", 10.0);
     hear(&folder.put("twice.ogg", &[vorbis.clone(), vorbis].concat())).is_whole("Vorbis", 10.0);
     let place = mp3.windows(4).position(|four| four == b"Xing" || four == b"Info").unwrap() + 8;
     for count in [0_u32, 1, 90] {
@@ -480,7 +512,8 @@ fn a_source_without_upper_bands_is_told_and_not_judged_surely() {
     let said = hear(&path);
     assert_eq!((said.state(), said.answer["muffled"].as_bool()), ("unsure", Some(true)));
     assert!(said.answer["reach"].as_f64().unwrap() <= 4_000.0);
-    let out = Command::new(env!("CARGO_BIN_EXE_earworm")).arg("classify").arg(&path).output().unwrap();
+    let out =
+        Command::new(env!("CARGO_BIN_EXE_earworm")).arg("classify").arg(&path).output().unwrap();
     let told = String::from_utf8(out.stdout).unwrap();
     assert!(told.contains("nothing is heard above"), "{told}");
 }

@@ -21,7 +21,9 @@ pub(super) fn layout(file: &mut File, start: u64) -> Result<Option<Layout>, Deco
     while common.is_none() || data.is_none() {
         let Some(chunk) = chunks.next(&[*b"COMM", *b"SSND"])? else { break };
         match &chunk.name {
-            b"COMM" if common.is_none() && chunk.size >= 18 => common = Some(chunks.body(&chunk, 22)?),
+            b"COMM" if common.is_none() && chunk.size >= 18 => {
+                common = Some(chunks.body(&chunk, 22)?)
+            }
             b"SSND" if data.is_none() => data = Some(chunk),
             _ => {}
         }
@@ -42,7 +44,8 @@ pub(super) fn layout(file: &mut File, start: u64) -> Result<Option<Layout>, Deco
     if channels == 0 {
         return Err(broken("it says that it has no channel"));
     }
-    let compression = common.get(18..).and_then(|rest| rest.first_chunk::<4>()).filter(|_| compressed);
+    let compression =
+        common.get(18..).and_then(|rest| rest.first_chunk::<4>()).filter(|_| compressed);
     let coding = coding(compression, bits.div_ceil(8))?;
     // Before the samples are eight bytes: how far from here they begin, and a block's size.
     let offset = chunks.body(&data, 4)?.try_into().map_or(0, u32::from_be_bytes);

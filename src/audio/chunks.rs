@@ -107,7 +107,8 @@ impl<'a> Chunks<'a> {
             Dialect::Wave64 => (24, 24),
         };
         let head = bytes_at(self.file, place, length)?;
-        let (Some(&name), Some(size)) = (head.first_chunk::<4>(), head.get(length - self.size_bytes()..))
+        let (Some(&name), Some(size)) =
+            (head.first_chunk::<4>(), head.get(length - self.size_bytes()..))
         else {
             return Ok(None);
         };
@@ -115,7 +116,9 @@ impl<'a> Chunks<'a> {
         let size = match self.dialect {
             Dialect::Short(Order::Little) => size.try_into().map(u32::from_le_bytes).map(u64::from),
             Dialect::Short(Order::Big) => size.try_into().map(u32::from_be_bytes).map(u64::from),
-            Dialect::Wave64 => size.try_into().map(|size| u64::from_le_bytes(size).saturating_sub(24)),
+            Dialect::Wave64 => {
+                size.try_into().map(|size| u64::from_le_bytes(size).saturating_sub(24))
+            }
         };
         let Ok(size) = size else { return Ok(None) };
         let chunk = Chunk { name, start: place + start, size };
@@ -180,7 +183,9 @@ impl<'a> Chunks<'a> {
         let bytes = bytes_at(self.file, place, 10)?;
         let tagged = |at: usize| {
             bytes.get(at..).is_some_and(|rest| {
-                rest.starts_with(b"TAG") || rest.starts_with(b"ID3") || rest.starts_with(b"APETAGEX")
+                rest.starts_with(b"TAG")
+                    || rest.starts_with(b"ID3")
+                    || rest.starts_with(b"APETAGEX")
             })
         };
         Ok(tagged(0) || tagged(1))

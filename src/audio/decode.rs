@@ -179,7 +179,9 @@ fn of_container(mut file: File, start: u64) -> Result<Decoder, DecodeError> {
         [b'O', b'g', b'g', b'S', ..] => "Ogg",
         [b'f', b'L', b'a', b'C', ..] => "FLAC",
         [b'c', b'a', b'f', b'f', ..] => return of_stream(Extent::new(file, 0..length)?, "CAF"),
-        [0x1a, 0x45, 0xdf, 0xa3, ..] => return of_stream(Extent::new(file, 0..length)?, "Matroska"),
+        [0x1a, 0x45, 0xdf, 0xa3, ..] => {
+            return of_stream(Extent::new(file, 0..length)?, "Matroska");
+        }
         _ if start > 0 => "MP3",
         // Two bytes of a frame are no name.
         _ => "",

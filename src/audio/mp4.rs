@@ -23,7 +23,9 @@ pub(super) fn told_length(file: &mut File) -> io::Result<u64> {
     for _ in 0..BOXES {
         let head = bytes_at(file, place, 16)?;
         let size = match (head.first_chunk::<4>(), head.get(8..16)) {
-            (Some(&size), _) if u32::from_be_bytes(size) >= 8 => u64::from(u32::from_be_bytes(size)),
+            (Some(&size), _) if u32::from_be_bytes(size) >= 8 => {
+                u64::from(u32::from_be_bytes(size))
+            }
             (Some([0, 0, 0, 1]), Some(long)) => {
                 long.try_into().map_or(0, u64::from_be_bytes).max(16)
             }
@@ -48,7 +50,8 @@ pub(super) fn aac_core(configuration: &[u8]) -> Option<[u8; 2]> {
     let bits = u16::from_be_bytes([a, b]);
     let (kind, rate, channels) = (bits >> 11, bits >> 7 & 15, bits >> 3 & 15);
     // Rates that are written out in full are left as they are.
-    let is_layered = matches!(kind, SBR | PS) || (kind == LOW_COMPLEXITY && configuration.len() > 2);
+    let is_layered =
+        matches!(kind, SBR | PS) || (kind == LOW_COMPLEXITY && configuration.len() > 2);
     if !is_layered || rate == 15 {
         return None;
     }

@@ -59,8 +59,10 @@ pub(super) fn tags_start(file: &mut File) -> io::Result<u64> {
     }
     if end >= 32 {
         let foot = bytes_at(file, end - 32, 24)?;
-        if let Some([a, b, c, d, _, _, _, _, _, _, _, flags]) =
-            foot.strip_prefix(b"APETAGEX").and_then(|rest| rest.get(4..)).and_then(|rest| rest.first_chunk::<12>())
+        if let Some([a, b, c, d, _, _, _, _, _, _, _, flags]) = foot
+            .strip_prefix(b"APETAGEX")
+            .and_then(|rest| rest.get(4..))
+            .and_then(|rest| rest.first_chunk::<12>())
         {
             // The size leaves out the head, if there is one.
             let head = if flags & 0x80 == 0 { 0 } else { 32 };

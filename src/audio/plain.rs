@@ -39,14 +39,24 @@ pub(super) struct Layout {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Coding {
     /// Numbers, a frame after the other: of signed or unsigned integers, of floats, or by a telephone's law.
-    Signed { bytes: u16, order: Order },
+    Signed {
+        bytes: u16,
+        order: Order,
+    },
     Unsigned8,
-    Float { bytes: u16, order: Order },
+    Float {
+        bytes: u16,
+        order: Order,
+    },
     ALaw,
     MuLaw,
     /// Steps of four bits in blocks of so many bytes.
-    AdpcmMicrosoft { block: u32 },
-    AdpcmIma { block: u32 },
+    AdpcmMicrosoft {
+        block: u32,
+    },
+    AdpcmIma {
+        block: u32,
+    },
     AdpcmQuickTime,
     /// Frames of MPEG audio.
     Mpeg,
@@ -125,7 +135,8 @@ impl Packets {
     /// knows such samples.
     pub(super) fn new(layout: &Layout, bytes: Extent) -> Option<(Self, AudioCodecParameters)> {
         let block = layout.coding.block(layout.channels)?;
-        let packets = Self { bytes, block, left: (layout.bytes.end - layout.bytes.start) / block.0, now: 0 };
+        let packets =
+            Self { bytes, block, left: (layout.bytes.end - layout.bytes.start) / block.0, now: 0 };
         let mut parameters = AudioCodecParameters::new();
         parameters
             .for_codec(layout.coding.codec()?)
@@ -134,11 +145,6 @@ impl Packets {
             .with_max_frames_per_packet(packets.blocks() * block.1)
             .with_frames_per_block(block.1);
         Some((packets, parameters))
-    }
-
-    /// Frames that there are in all.
-    pub(super) fn frames(&self) -> u64 {
-        self.left.saturating_mul(self.block.1)
     }
 
     /// Blocks in a packet, at most.

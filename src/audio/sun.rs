@@ -27,7 +27,8 @@ pub(super) fn layout(file: &mut File, start: u64) -> Result<Option<Layout>, Deco
             Order::Little => u32::from_le_bytes(bytes),
         })
     };
-    let (offset, announced, kind, sample_rate) = (word(1)?, u64::from(word(2)?), word(3)?, word(4)?);
+    let (offset, announced, kind, sample_rate) =
+        (word(1)?, u64::from(word(2)?), word(3)?, word(4)?);
     let channels = match u16::try_from(word(5)?) {
         Ok(0) => return Err(broken("it says that it has no channel")),
         Ok(channels) => channels,

@@ -2,7 +2,6 @@
 //! (ITU-R BS.2088), Wave64.
 
 use std::fs::File;
-use std::io;
 
 use super::chunks::{Chunks, Dialect, is_unknown};
 use super::decode::DecodeError;
@@ -40,8 +39,11 @@ pub(super) fn layout(file: &mut File, start: u64) -> Result<Option<Layout>, Deco
             b"data" if data.is_none() => data = Some(chunk),
             b"ds64" => {
                 let body = chunks.body(&chunk, 16)?;
-                let word = |place: usize| body.get(place..place + 8)?.try_into().ok().map(u64::from_le_bytes);
-                (whole, long) = (word(0).map(|size| start.saturating_add(8).saturating_add(size)), word(8));
+                let word = |place: usize| {
+                    body.get(place..place + 8)?.try_into().ok().map(u64::from_le_bytes)
+                };
+                (whole, long) =
+                    (word(0).map(|size| start.saturating_add(8).saturating_add(size)), word(8));
             }
             _ => {}
         }
@@ -85,7 +87,8 @@ struct Format {
 impl Format {
     fn read(bytes: &[u8], order: Order) -> Self {
         let short = |place: usize| {
-            let two = bytes.get(place..place + 2).and_then(|two| two.try_into().ok()).unwrap_or([0; 2]);
+            let two =
+                bytes.get(place..place + 2).and_then(|two| two.try_into().ok()).unwrap_or([0; 2]);
             match order {
                 Order::Little => u16::from_le_bytes(two),
                 Order::Big => u16::from_be_bytes(two),

@@ -53,10 +53,7 @@ fn oklch(lightness: f32, chroma: f32, hue: f32) -> [u8; 3] {
 
 /// A share of light, 0 to 1, as sRGB writes it (IEC 61966-2-1).
 fn of_linear(light: f32) -> u8 {
-    let value = if light <= 0.003_130_8 {
-        12.92 * light
-    } else {
-        1.055 * light.powf(1.0 / 2.4) - 0.055
-    };
+    let value =
+        if light <= 0.003_130_8 { 12.92 * light } else { 1.055 * light.powf(1.0 / 2.4) - 0.055 };
     (255.0 * value).round().clamp(0.0, 255.0) as u8
 }

@@ -80,7 +80,8 @@ pub(crate) fn run(options: Options) -> Outcome {
                     // Held while a name is waited for: who comes next waits for the next one.
                     let next = files.lock().unwrap_or_else(PoisonError::into_inner).next();
                     let Some((number, file)) = next else { break };
-                    let answer = file.and_then(|file| classify(&file, &options, &network, &answers));
+                    let answer =
+                        file.and_then(|file| classify(&file, &options, &network, &answers));
                     lock(&answers).put(number, answer);
                 }
             });
@@ -153,7 +154,8 @@ impl<'a> Files<'a> {
         if is_single {
             return Some(png.clone());
         }
-        let stem = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let stem =
+            |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let base = format!("{}-{}", stem(png), stem(file));
         let mut name = base.clone();
         for count in 2_u64.. {
@@ -344,7 +346,10 @@ fn text_line(path: &Path, heard: &Heard) -> String {
         .collect();
     let unsure = if heard.state == State::Unsure { "unsure, " } else { "" };
     let muffled = if heard.is_muffled() {
-        format!("; nothing is heard above {:.1} kHz, where half of what tells genres apart lies", heard.reach / 1_000.0)
+        format!(
+            "; nothing is heard above {:.1} kHz, where half of what tells genres apart lies",
+            heard.reach / 1_000.0
+        )
     } else {
         String::new()
     };

@@ -17,8 +17,8 @@ mod winograd;
 
 pub use ear::{ActivationMap, Ear, Reading, State};
 pub use hearing::{Heard, Hearing, Picture, Stretch};
-pub use silence::Gate;
 pub use network::{Config, MAP_BANDS, MAP_FRAMES, Network, Output, STRIDE};
+pub use silence::Gate;
 
 /// The genres, in the order of every list of probabilities.
 pub const GENRES: [&str; 12] = [

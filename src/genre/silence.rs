@@ -60,8 +60,10 @@ mod tests {
         let (sound, silence) = ([0.0; BANDS], [-90.0; BANDS]);
         for (rest, kept) in [(1, 1), (QUIET - 1, QUIET - 1), (QUIET, 0), (3 * QUIET, 0)] {
             let mut gate = Gate::default();
-            let columns = [vec![silence; 2 * QUIET], vec![sound; 5], vec![silence; rest], vec![sound; 5]];
-            let passed: usize = columns.concat().into_iter().map(|column| gate.pass(column).len()).sum();
+            let columns =
+                [vec![silence; 2 * QUIET], vec![sound; 5], vec![silence; rest], vec![sound; 5]];
+            let passed: usize =
+                columns.concat().into_iter().map(|column| gate.pass(column).len()).sum();
             assert_eq!(passed, 10 + kept, "a rest of {rest} columns");
         }
     }

@@ -347,7 +347,9 @@ impl Highpass {
 
     /// Filters samples of both signals in place.
     fn filter(&mut self, samples: &mut [[f64; 2]]) {
-        if !self.begun && let Some(first) = samples.first() {
+        if !self.begun
+            && let Some(first) = samples.first()
+        {
             // As if the first sample had been there for ever: a constant makes no thump where it begins.
             let [[newer, older], ..] = &mut self.memory;
             for ((newer, older), first) in newer.iter_mut().zip(older).zip(first) {
@@ -376,9 +378,6 @@ fn section(memory: &mut [[f64; 2]; 2], x: [f64; 2], a: f64, b: f64) -> [f64; 2] 
     let [[n0, n1], [o0, o1]] = *memory;
     let [x0, x1] = x;
     let (y0, y1) = (x0 + n0, x1 + n1);
-    *memory = [
-        [o0 - 2.0 * x0 - a * y0, o1 - 2.0 * x1 - a * y1],
-        [x0 - b * y0, x1 - b * y1],
-    ];
+    *memory = [[o0 - 2.0 * x0 - a * y0, o1 - 2.0 * x1 - a * y1], [x0 - b * y0, x1 - b * y1]];
     [y0, y1]
 }

@@ -9,6 +9,7 @@ use crate::process;
 
 /// What the plug-ins, their editors and the standalone windows are built with, by Debian's names.
 pub const BUILD: &[&str] = &[
+    "cmake",
     "pkg-config",
     "libx11-dev",
     "libx11-xcb-dev",
