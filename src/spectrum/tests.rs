@@ -51,8 +51,10 @@ fn mel_bands_are_those_of_librosa() {
             let value = value.as_f64().unwrap() as f32;
             // Far under the loudest band the rounding of 32-bit sums decides.
             if value > -60.0 {
+                // The lowest band begins at 0 Hz, and what nobody hears of it is taken out.
+                let near = [3.0, 0.3].get(band).copied().unwrap_or(0.1);
                 assert!(
-                    (ours[band] - value).abs() < 0.1,
+                    (ours[band] - value).abs() < near,
                     "column {column}, band {band}: {} is not {value}",
                     ours[band]
                 );
@@ -103,8 +105,14 @@ fn wild_samples_leave_with_the_window_they_are_in() {
     let (clean, wild) = (columns(clean, 48_000.0), columns(wild, 48_000.0));
     assert!(wild.iter().flatten().all(|value| value.is_finite()));
     for (column, (clean, wild)) in clean.iter().zip(&wild).enumerate() {
-        if (column_time(column as u64) - 1.0).abs() > 0.06 {
+        let after = column_time(column as u64) - 1.0;
+        if after < -0.06 {
             assert_eq!(clean, wild, "column {column}");
+        } else if after > 0.3 {
+            // The filter of the lowest octave rings a little longer.
+            for (clean, wild) in clean.iter().zip(wild).filter(|pair| *pair.0 > -50.0) {
+                assert!((clean - wild).abs() < 0.01, "column {column}: {wild} is not {clean}");
+            }
         }
     }
 }
@@ -136,5 +144,65 @@ fn any_sample_rate_makes_a_front_end() {
         let mut stft = Stft::new(rate, 1);
         assert_eq!(stft.bins(), MelBank::new(rate).bins());
         assert!((0..400_000).any(|_| stft.push(&[0.5]).is_some()), "{rate}");
+    }
+}
+
+fn tone(hertz: f32, rate: u32, seconds: f32) -> Vec<f32> {
+    let count = (seconds * rate as f32) as u32;
+    (0..count).map(|n| (n as f32 * hertz * std::f32::consts::TAU / rate as f32).sin()).collect()
+}
+
+/// Columns of several channels.
+fn columns_of(planes: &[Vec<f32>], rate: u32) -> Vec<[f32; BANDS]> {
+    let mut front = Columns::new(rate);
+    let interleaved: Vec<f32> =
+        (0..planes[0].len()).flat_map(|n| planes.iter().map(move |plane| plane[n])).collect();
+    let mut columns = Vec::new();
+    // In pieces that end anywhere.
+    for piece in interleaved.chunks(planes.len() * 701) {
+        front.push(piece, planes.len(), &mut columns);
+    }
+    columns
+}
+
+#[test]
+fn channels_add_their_powers_and_a_broken_one_is_left_out() {
+    let sound = tone(440.0, 44_100, 1.0);
+    let mono = columns_of(std::slice::from_ref(&sound), 44_100);
+    let opposite: Vec<f32> = sound.iter().map(|sample| -sample).collect();
+    let broken = vec![f32::NAN; sound.len()];
+    let mut endless = sound.clone();
+    endless[20_000] = f32::INFINITY;
+    for (name, planes) in [
+        ("the same twice", vec![sound.clone(), sound.clone()]),
+        ("opposite", vec![sound.clone(), opposite.clone()]),
+        ("one of them broken", vec![broken.clone(), sound.clone()]),
+        ("two of three broken", vec![broken.clone(), sound.clone(), broken]),
+        ("one of them for a moment", vec![sound.clone(), endless]),
+    ] {
+        let pairs = columns_of(&planes, 44_100).into_iter().zip(&mono);
+        for (ours, mono) in pairs.flat_map(|(ours, mono)| ours.into_iter().zip(mono)) {
+            // What the broken sample's place does to the filter is far below the sound.
+            assert!((ours - mono).abs() < 0.1 || *mono < -40.0, "{name}: {ours} is not {mono}");
+        }
+    }
+    let with_silence = columns_of(&[sound.clone(), vec![0.0; sound.len()]], 44_100);
+    let loudest = |column: &[f32; BANDS]| column.iter().copied().fold(f32::MIN, f32::max);
+    assert!((loudest(&mono[6]) - loudest(&with_silence[6]) - 3.01).abs() < 0.01);
+}
+
+#[test]
+fn what_is_too_low_to_be_heard_is_in_no_band() {
+    for rate in [22_050, 48_000, 192_000] {
+        let level = |hertz: f32| {
+            let column = columns_of(&[tone(hertz, rate, 2.0)], rate)[20];
+            column.into_iter().fold(f32::MIN, f32::max)
+        };
+        let heard = level(60.0);
+        assert!((level(41.2) - heard).abs() < 3.0, "a bass's lowest string at {rate} Hz");
+        assert!(level(20.0) < heard - 10.0, "20 Hz at {rate} Hz");
+        assert!(level(10.0) < heard - 40.0, "10 Hz at {rate} Hz");
+        let constant = columns_of(&[vec![0.8; rate as usize]], rate);
+        assert!(constant.iter().flatten().all(|&value| value == -100.0));
     }
 }
