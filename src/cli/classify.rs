@@ -210,7 +210,7 @@ fn of_bytes(name: Vec<u8>) -> OsString {
 }
 
 /// What is printed of a file, and why it was refused, or heard only in part.
-struct Answer {
+struct Told {
     line: Option<String>,
     refusal: Option<Refusal>,
 }
@@ -218,7 +218,7 @@ struct Answer {
 /// Prints the answers in the files' order.
 struct Answers {
     next: usize,
-    waiting: BTreeMap<usize, Answer>,
+    waiting: BTreeMap<usize, Told>,
     worst: Outcome,
     progress: Progress,
 }
@@ -237,12 +237,12 @@ impl Answers {
         }
     }
 
-    fn put(&mut self, number: usize, answer: Result<Answer, Refusal>) {
-        let answer = answer.unwrap_or_else(|refusal| Answer { line: None, refusal: Some(refusal) });
+    fn put(&mut self, number: usize, answer: Result<Told, Refusal>) {
+        let answer = answer.unwrap_or_else(|refusal| Told { line: None, refusal: Some(refusal) });
         self.waiting.insert(number, answer);
         while let Some(answer) = self.waiting.remove(&self.next) {
             self.next += 1;
-            let Answer { line, refusal } = answer;
+            let Told { line, refusal } = answer;
             self.progress.aside(|| {
                 if let Some(line) = line {
                     print(line);
@@ -276,7 +276,7 @@ fn classify(
     options: &Options,
     network: &Arc<Network>,
     answers: &Mutex<Answers>,
-) -> Result<Answer, Refusal> {
+) -> Result<Told, Refusal> {
     let path = job.path.as_path();
     let mut shown = Shown { answers, steps: 0 };
     let mut decoder = decode(path).map_err(|error| refusal(path, &error))?;
@@ -297,7 +297,7 @@ fn classify(
         let what = format!("{fault}, {:.1} s of it were heard", heard.seconds);
         Refusal::new(path.display(), what, "get a whole copy to be sure")
     });
-    Ok(Answer { line: Some(line), refusal })
+    Ok(Told { line: Some(line), refusal })
 }
 
 /// What one file has added to the progress bar; its whole share, once it is done with.
