@@ -9,6 +9,7 @@ use super::tune_file::{Format, write_abc, write_performance};
 use super::{Outcome, Refusal, for_each, is_stream, named, read_file};
 use earworm_abc::{self as abc, PerformOptions, Performance, Severity, Tune, Tunebook};
 use earworm_midi as midi;
+use earworm_tunes::harmony::Harmonizer;
 
 /// What `earworm convert` is told.
 #[derive(clap::Args)]
@@ -23,6 +24,9 @@ pub(crate) struct Options {
     /// The written notes alone: no accompaniment, grace notes or ornaments
     #[arg(long)]
     melody_only: bool,
+    /// Puts chord symbols above tunes of an ABC file that have none
+    #[arg(long, conflicts_with = "melody_only")]
+    chords: bool,
     /// Moves every note and key by so many semitones, down where negative
     #[arg(long, value_name = "SEMITONES", allow_hyphen_values = true, default_value_t = 0,
           value_parser = clap::value_parser!(i8).range(-48..=48))]
@@ -76,7 +80,11 @@ fn convert(options: &Options) -> Result<Outcome, Refusal> {
 }
 
 fn from_abc(options: &Options, bytes: &[u8], to: Format) -> Result<Outcome, Refusal> {
-    let mut book = abc::read(&abc::decode(bytes));
+    let text = abc::decode(bytes);
+    let mut book = abc::read(&text);
+    if options.chords {
+        book = abc::read(&Harmonizer::embedded().harmonize(&text));
+    }
     warn_of_errors(&options.input, &book);
     if book.tunes.is_empty() {
         return Err(no_tune(&options.input));

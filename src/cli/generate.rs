@@ -1,13 +1,15 @@
 //! Interface: `earworm generate`.
 
 use std::io::{self, IsTerminal, Write};
-use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::ops::{ControlFlow, RangeInclusive};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::tune_file::{Format, write_abc, write_performance};
-use super::{Outcome, Progress, Refusal, for_each, print};
+use super::{Outcome, Progress, Refusal, for_each, named, print, read_file};
 use earworm_abc::{self as abc, Key, Metre, PerformOptions};
-use earworm_tunes::{BARS, ComposeError, Composer, Composition, Request, Style};
+use earworm_tunes::harmony::ChordRow;
+use earworm_tunes::{BARS, ComposeError, Composer, Instrument, Request, Rewrite, Style};
 use earworm_weights as weights;
 
 /// What `earworm generate` is told.
@@ -16,7 +18,8 @@ pub(crate) struct Options {
     /// Where to write: .abc, .mid or .wav; may be given again. None prints ABC
     #[arg(short, long = "output", value_name = "FILE")]
     outputs: Vec<PathBuf>,
-    /// The dance: reel, jig, hornpipe, slip-jig, waltz, polka, march, strathspey, slide, air, morris
+    /// The dance: reel, jig, hornpipe, slip-jig, waltz, polka, march, strathspey, slide, air, morris; Swedish: polska,
+    /// slangpolska, vals, schottis, polonas, marsch, ganglat, visa, engelska; freylekhs; song, hymn, popular-song
     #[arg(long, default_value = "reel")]
     style: String,
     /// Tonic and mode, such as G, Dmaj, F#m, Edor or Amix
@@ -37,12 +40,37 @@ pub(crate) struct Options {
     /// Fixes the tune: the same seed and flags give the same bytes. None draws one
     #[arg(long, allow_negative_numbers = true, value_parser = seed)]
     seed: Option<u64>,
-    /// Writes chord symbols over the notes
+    /// Writes chord symbols over the notes, as is usual
     #[arg(long, overrides_with = "no_chords")]
     chords: bool,
-    /// Writes none, as is usual
-    #[arg(long)]
+    /// Writes none
+    #[arg(long, overrides_with = "chords")]
     no_chords: bool,
+    /// Keeps the tune to what is played or sung: fiddle (as without it), whistle, pipes or voice
+    #[arg(long = "for", value_name = "INSTRUMENT")]
+    instrument: Option<String>,
+    /// Writes a melody to these chords, bars parted by |, over and over: "Am|F|C|G"
+    #[arg(long = "over", value_name = "CHORDS", conflicts_with = "no_chords")]
+    row: Option<String>,
+    /// A file of ABC (or - for standard input), bars of whose first tune are written anew; see --rewrite
+    #[arg(long, value_name = "FILE", requires = "rewrite",
+          conflicts_with_all = ["style", "key", "metre", "bars", "chords", "no_chords", "instrument", "row"])]
+    from: Option<PathBuf>,
+    /// Which bars of --from are written anew: 5-8, or 3,7-8; all others stay as they are
+    #[arg(long, value_name = "BARS", requires = "from")]
+    rewrite: Option<String>,
+    /// From -1, far from what stood there, to 1, close to it
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "from",
+        default_value_t = 0.0,
+        allow_negative_numbers = true
+    )]
+    nearness: f32,
+    /// How many tunes, by seeds in a row; ABC holds them all, other files are numbered
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    variants: u32,
     /// Weights of a tune network, as `cargo xtask train tunes` writes them; none: the built-in ones
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
@@ -73,8 +101,9 @@ pub(crate) fn run(options: Options) -> Outcome {
     if files.is_empty() && outcome != Outcome::Done {
         return outcome;
     }
-    let composition = match compose(&options) {
-        Ok(composition) => composition,
+    let seed = options.seed.unwrap_or_else(rand::random);
+    let tunes = match write_all(&options, seed) {
+        Ok(tunes) => tunes,
         Err(refusal) => {
             refusal.report();
             return Outcome::Refused;
@@ -82,29 +111,103 @@ pub(crate) fn run(options: Options) -> Outcome {
     };
     if options.seed.is_none() && io::stderr().is_terminal() {
         // To have a tune again that pleased.
-        let _ = writeln!(io::stderr(), "earworm: --seed {}", composition.seed);
+        let _ = writeln!(io::stderr(), "earworm: --seed {seed}");
     }
+    let text = tunes.join("\n");
     if options.outputs.is_empty() {
-        print(&composition.abc);
+        print(&text);
         return Outcome::Done;
     }
-    let book = abc::read(&composition.abc);
-    let performance = book
-        .tunes
-        .first()
-        .map(|tune| abc::perform(tune, &PerformOptions::default()))
-        .unwrap_or_default();
     let written = for_each(files, |(path, format)| {
-        match format {
-            Format::Abc => write_abc(path, &composition.abc),
-            Format::Midi | Format::Wav => write_performance(path, format, &performance),
+        if format == Format::Abc {
+            return write_abc(path, &text).map(|()| Outcome::Done);
         }
-        .map(|()| Outcome::Done)
+        for (number, tune) in tunes.iter().enumerate() {
+            let book = abc::read(tune);
+            let performance = book
+                .tunes
+                .first()
+                .map(|tune| abc::perform(tune, &PerformOptions::default()))
+                .unwrap_or_default();
+            let path = if tunes.len() == 1 { path.clone() } else { numbered(path, number + 1) };
+            write_performance(&path, format, &performance)?;
+        }
+        Ok(Outcome::Done)
     });
     outcome.max(written)
 }
 
-fn compose(options: &Options) -> Result<Composition, Refusal> {
+/// A path with a number before its extension.
+fn numbered(path: &Path, number: usize) -> PathBuf {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let extension = path.extension().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!("{stem}-{number}.{extension}"))
+}
+
+/// The tunes, each with a reference number of its own.
+fn write_all(options: &Options, seed: u64) -> Result<Vec<String>, Refusal> {
+    (0..options.variants)
+        .map(|variant| {
+            let seed = seed.wrapping_add(u64::from(variant));
+            let tune = match &options.from {
+                Some(path) => rewrite(options, path, seed)?,
+                None => compose(options, seed)?,
+            };
+            let reference = tune.lines().find(|line| line.starts_with("X:")).map(str::to_owned);
+            Ok(match reference {
+                Some(line) if options.variants > 1 => {
+                    tune.replacen(&line, &format!("X:{}", variant + 1), 1)
+                }
+                _ => tune,
+            })
+        })
+        .collect()
+}
+
+/// The network that the options name.
+fn composer(options: &Options) -> Result<Arc<Composer>, Refusal> {
+    match &options.weights {
+        Some(path) => {
+            weights::tunes(path).map_err(|error| Refusal::new(path.display(), &error, error.hint()))
+        }
+        None => Composer::embedded().map_err(|error| {
+            Refusal::new("generate", error, "this build is broken, build it again")
+        }),
+    }
+}
+
+/// Bars as `3,7-8` says them.
+fn bar_ranges(text: &str) -> Option<Vec<RangeInclusive<u32>>> {
+    text.split(',')
+        .map(|part| {
+            let (first, last) = part.split_once('-').unwrap_or((part, part));
+            let (first, last) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+            (first <= last).then_some(first..=last)
+        })
+        .collect()
+}
+
+/// The tune of a file with some of its bars written anew.
+fn rewrite(options: &Options, path: &Path, seed: u64) -> Result<String, Refusal> {
+    let asked = options.rewrite.as_deref().unwrap_or_default();
+    let bars = bar_ranges(asked).ok_or_else(|| {
+        Refusal::new("--rewrite", format!("`{asked}` names no bars"), "5-8, or 3,7-8")
+    })?;
+    let text = abc::decode(&read_file(path)?).into_owned();
+    let rewrite = Rewrite {
+        abc: text,
+        bars,
+        nearness: options.nearness,
+        temperature: options.temperature,
+        top_p: options.top_p,
+        seed,
+    };
+    composer(options)?.rewrite(&rewrite, &mut || ControlFlow::Continue(())).map_err(|error| {
+        Refusal::new(named(path), error, "earworm check FILE says what is unusual in a tune")
+    })
+}
+
+fn compose(options: &Options, seed: u64) -> Result<String, Refusal> {
     let style: Style = options.style.parse().map_err(|_| {
         let known: Vec<String> =
             Style::ALL.iter().map(|style| style.to_string().replace(' ', "-")).collect();
@@ -131,17 +234,30 @@ fn compose(options: &Options) -> Result<Composition, Refusal> {
         bars: options.bars,
         temperature: options.temperature,
         top_p: options.top_p,
-        seed: options.seed.unwrap_or_else(rand::random),
-        chords: options.chords,
+        seed,
+        chords: !options.no_chords,
         phrase: None,
+        instrument: match &options.instrument {
+            None => None,
+            Some(name) => Some(
+                Instrument::ALL
+                    .into_iter()
+                    .find(|instrument| instrument.name() == name.trim().to_lowercase())
+                    .ok_or_else(|| {
+                        let what = format!("unknown instrument `{name}`");
+                        Refusal::new("--for", what, "one of fiddle, whistle, pipes, voice")
+                    })?,
+            ),
+        },
+        row: match &options.row {
+            None => None,
+            Some(row) => Some(
+                row.parse::<ChordRow>()
+                    .map_err(|error| Refusal::new("--over", error, "bars parted by |"))?,
+            ),
+        },
     };
-    let composer = match &options.weights {
-        Some(path) => weights::tunes(path)
-            .map_err(|error| Refusal::new(path.display(), &error, error.hint()))?,
-        None => Composer::embedded().map_err(|error| {
-            Refusal::new("generate", error, "this build is broken, build it again")
-        })?,
-    };
+    let composer = composer(options)?;
     // The dance's bars differ in length; a bar line in the text is the sign of one done.
     let mut progress = Progress::new(Some(u64::from(options.bars)), "writing a tune");
     composer
@@ -149,6 +265,7 @@ fn compose(options: &Options) -> Result<Composition, Refusal> {
             progress.advance(text.matches('|').count() as u64);
             ControlFlow::Continue(())
         })
+        .map(|composition| composition.abc)
         .map_err(|error| {
             let hint = match error {
                 ComposeError::Bars(_) => {

@@ -1,5 +1,6 @@
 //! Interface: `cargo xtask eval tunes`: what the tune network is worth, on given tunes and in what it writes.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -12,15 +13,15 @@ use earworm_abc::{self as abc, ElementKind, Key};
 use earworm_tunes::context::{Context, fact_rows};
 use earworm_tunes::grammar;
 use earworm_tunes::network::{Cell, Config};
-use earworm_tunes::plain::PlainTune;
 use earworm_tunes::step::Step;
 use earworm_tunes::{Composer, Request, Style, copies};
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
 use crate::ngram::{Ngram, ORDERS};
-use crate::train_tunes::{Bits, load, measure, read_network};
-use crate::tunes_corpus::Corpus;
+use crate::train_tunes::{Bits, load, measure, measure_infilling, read_network};
+use crate::tunes_corpus::{Collected, Corpus, texts};
+use crate::tunes_form;
 
 /// A vanilla RNN to compare with.
 const RNN: &[u8] = include_bytes!("../../models/tunes-rnn.safetensors");
@@ -31,6 +32,9 @@ pub struct Options {
     /// Folders with .abc files, or such files, that the network was not trained on
     #[arg(required = true)]
     corpus: Vec<PathBuf>,
+    /// More of them, whose validation side is measured apart
+    #[arg(long, value_name = "DIR", num_args = 1.., requires = "held_out")]
+    also: Vec<PathBuf>,
     /// Only the validation side of the tunes given, as training splits them; the n-gram learns from the other
     #[arg(long)]
     held_out: bool,
@@ -52,6 +56,9 @@ pub struct Options {
     /// Their top-p
     #[arg(long, default_value_t = 1.0)]
     top_p: f32,
+    /// How many tunes of each dance are written to compare their form with real tunes' of it
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    form: u64,
     /// Writes the given tunes in plain form, for other baselines
     #[arg(long, value_name = "FILE")]
     dump: Option<PathBuf>,
@@ -234,7 +241,7 @@ fn request(seed: u64, options: &Options) -> Request {
         top_p: options.top_p,
         seed,
         chords: seed % 4 == 1,
-        phrase: None,
+        ..Request::default()
     }
 }
 
@@ -257,7 +264,7 @@ fn request_like(text: &str, options: &Options) -> Option<Request> {
         top_p: options.top_p,
         seed: 0,
         chords: form.chords,
-        phrase: None,
+        ..Request::default()
     })
 }
 
@@ -398,24 +405,39 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     };
     let loading = started.elapsed().as_secs_f64() * 1e3;
     let memory = resident_kilobytes().zip(before).map(|(after, before)| after - before);
-    let corpus = Corpus::read(&options.corpus)?;
+    let corpus = Corpus::read(&options.corpus, &options.also)?;
     let described = corpus.describe();
-    let texts_of = |tunes: &[PlainTune]| tunes.iter().map(PlainTune::text).collect::<Vec<_>>();
+    let mut by_collection: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let (given, others) = if options.held_out {
-        let (train, valid) = corpus.split();
-        (texts_of(&valid), Some(texts_of(&train)))
+        let sides = corpus.split();
+        for Collected { tune, collection } in &sides.valid {
+            by_collection.entry(collection.clone()).or_default().push(tune.text());
+        }
+        (texts(&sides.valid[..sides.valid_first]), Some(texts(&sides.train)))
     } else if options.ngram_from.is_empty() {
-        (texts_of(&corpus.tunes), None)
+        (texts(&corpus.tunes), None)
     } else {
-        (texts_of(&corpus.tunes), Some(texts_of(&Corpus::read(&options.ngram_from)?.tunes)))
+        (texts(&corpus.tunes), Some(texts(&Corpus::read(&options.ngram_from, &[])?.tunes)))
     };
     if let Some(path) = &options.dump {
         std::fs::write(path, format!("{}\n", given.join("\n\n")))
             .with_context(|| format!("can't write {}", path.display()))?;
     }
 
+    if options.form > 0 {
+        let (tunes, request) = (others.as_deref().unwrap_or(&given), request(0, &options));
+        return tunes_form::compare(&composer, tunes, &request, options.form);
+    }
     let weights = composer.weights();
-    let bits = measure(&load(&weights.config, &weights.floats())?, &given)?;
+    let network = load(&weights.config, &weights.floats())?;
+    let (both_sides, one_side) = measure_infilling(&network, &given)?;
+    let mut collections = BTreeMap::new();
+    for (collection, texts) in &by_collection {
+        let bits = measure(&network, texts)?;
+        let figures = json!({ "tunes": texts.len(), "bits_per_character": bits.per_character() });
+        collections.insert(collection.clone(), figures);
+    }
+    let bits = measure(&network, &given)?;
     let (ngram, order) = ngram_bits(&given, others.as_deref());
     let mut rivals = vec![("vanilla RNN".to_owned(), RNN.to_vec())];
     for path in &options.against {
@@ -515,6 +537,9 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         "characters_with_header": bits.body_characters + bits.header_characters,
         "bits_per_character": bits.per_character(),
         "bits_per_character_with_header": bits.per_character_with_header(),
+        "collections": collections,
+        "bits_per_character_infilled": both_sides.per_character(),
+        "bits_per_character_infilled_from_the_left": one_side.per_character(),
         "bits_per_character_ngram": ngram.per_character(),
         "bits_per_character_ngram_with_header": ngram.per_character_with_header(),
         "ngram_order": order,

@@ -11,9 +11,11 @@ mod genre_weights;
 mod genre_windows;
 mod loss_curve;
 mod ngram;
+mod train_chords;
 mod train_genre;
 mod train_tunes;
 mod tunes_corpus;
+mod tunes_form;
 
 use clap::{Parser, Subcommand};
 
@@ -33,6 +35,8 @@ enum Program {
 enum Train {
     /// The char-RNN that writes tunes
     Tunes(train_tunes::Options),
+    /// The counts that chord symbols are chosen by
+    Chords(train_chords::Options),
     /// The CNN that names genres
     Genre(train_genre::Options),
 }
@@ -48,6 +52,7 @@ enum Eval {
 fn main() -> anyhow::Result<()> {
     match Program::parse() {
         Program::Train(Train::Tunes(options)) => train_tunes::run(options),
+        Program::Train(Train::Chords(options)) => train_chords::run(options),
         Program::Train(Train::Genre(options)) => train_genre::run(options),
         Program::Eval(Eval::Tunes(options)) => eval_tunes::run(options),
         Program::Eval(Eval::Genre(options)) => eval_genre::run(options),

@@ -2,17 +2,19 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::VarBuilder;
-use earworm_tunes::context::{Context, FACTS, Form, Plan};
+use earworm_tunes::context::{Context, FACTS, Plan, Told};
 use earworm_tunes::copies;
 use earworm_tunes::grammar;
 use earworm_tunes::network::{Cell, Config, Network};
+use earworm_tunes::outline::{Outline, Score};
 use earworm_tunes::plain::{Mode, PlainKey, PlainTune};
-use earworm_tunes::plans::Plans;
+use earworm_tunes::plans::{Outlines, Plans};
 use earworm_tunes::weights::Weights;
 use indicatif::{ProgressBar, ProgressStyle};
 use rand::rngs::StdRng;
@@ -21,7 +23,7 @@ use rand::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 
 use crate::loss_curve;
-use crate::tunes_corpus::Corpus;
+use crate::tunes_corpus::{Collected, Corpus, Sides, texts};
 
 /// What the task is told on the command line.
 #[derive(clap::Args, Debug)]
@@ -29,6 +31,12 @@ pub struct Options {
     /// Folders with .abc files, or such files
     #[arg(required = true)]
     corpus: Vec<PathBuf>,
+    /// More of them, that change nothing of which of the first are held out
+    #[arg(long, value_name = "DIR", num_args = 1..)]
+    also: Vec<PathBuf>,
+    /// A network to go on from, that may have been told fewer facts
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
     /// The recurrent cell
     #[arg(long, value_enum, default_value = "gru")]
     cell: CellName,
@@ -115,10 +123,9 @@ pub struct Sample {
     pub in_body: bool,
 }
 
-/// A tune's characters as samples, the network told the tune's form and plan if there are such.
-pub fn samples(text: &str, planned: Option<(Form, Plan)>) -> Vec<Sample> {
-    let mut context =
-        planned.map_or_else(Context::new, |(form, plan)| Context::planned(form, plan));
+/// A tune's characters as samples, for a network that is told so much of the tune.
+pub fn samples(text: &str, told: Told) -> Vec<Sample> {
+    let mut context = Context::told(told);
     text.bytes()
         .enumerate()
         .filter_map(|(index, character)| {
@@ -134,6 +141,17 @@ pub fn samples(text: &str, planned: Option<(Form, Plan)>) -> Vec<Sample> {
         .collect()
 }
 
+/// Which bars of a tune are known while others are written: all but one or two passages.
+pub fn known_bars(bars: usize, random: &mut StdRng) -> Vec<bool> {
+    let mut known = vec![true; bars];
+    for _ in 0..random.random_range(1..=2) {
+        let length = [1, 2, 4, 4, 8][random.random_range(0..5)].min(bars);
+        let first = random.random_range(0..=bars - length);
+        known[first..first + length].fill(false);
+    }
+    known
+}
+
 /// Keys within four sharps and three flats: what fiddle, flute and pipes play.
 pub fn common_keys(mode: Mode) -> impl Iterator<Item = PlainKey> {
     (0..7u8)
@@ -145,6 +163,11 @@ pub fn common_keys(mode: Mode) -> impl Iterator<Item = PlainKey> {
 
 /// How many times as often as the commonest dance's tunes those of a rare one are read, at most.
 const RARE: f64 = 2.0;
+/// Share of tunes of which the network is told what they come to, and of those how many by their outline too.
+const TOLD: f64 = 0.6;
+const OUTLINED: f64 = 0.85;
+/// Share of tunes of which it is told what stands in most bars, while it writes the others.
+const SCORED: f64 = 0.35;
 /// Share of tunes with several sections of which only a few are read, as a shorter tune.
 const EXCERPTS: f64 = 0.2;
 
@@ -152,7 +175,7 @@ const EXCERPTS: f64 = 0.2;
 /// several times, each in a drawn key, tunes with chord symbols half the time without, and now and then only
 /// some of the sections. The seed and the count of windows taken fix everything in it.
 struct Stream<'a> {
-    tunes: &'a [PlainTune],
+    tunes: &'a [Collected],
     /// How often each tune stands in an epoch.
     shares: Vec<f64>,
     augmenting: bool,
@@ -169,15 +192,19 @@ struct Window {
 }
 
 impl<'a> Stream<'a> {
-    fn new(tunes: &'a [PlainTune], lanes: usize, augmenting: bool, seed: u64) -> Self {
+    fn new(tunes: &'a [Collected], lanes: usize, augmenting: bool, seed: u64) -> Self {
         let mut counts: HashMap<&str, f64> = HashMap::new();
-        for tune in tunes {
+        for Collected { tune, .. } in tunes {
             *counts.entry(&tune.rhythm).or_default() += 1.0;
         }
-        let most = counts.values().copied().fold(1.0, f64::max);
-        let share = |tune: &PlainTune| match augmenting {
-            true => (most / counts[tune.rhythm.as_str()]).sqrt().min(RARE),
-            false => 1.0,
+        let most = counts.get("reel").copied().unwrap_or(1.0);
+        let share = |Collected { tune, collection }: &Collected| match (augmenting, &collection[..])
+        {
+            (false, _) => 1.0,
+            // Many songs beside few dances: they teach, and are not what is asked for.
+            (_, "dutch") => 0.15,
+            (_, "lieder") => 0.4,
+            _ => (most / counts[tune.rhythm.as_str()]).sqrt().clamp(1.0, RARE),
         };
         Self {
             tunes,
@@ -201,7 +228,7 @@ impl<'a> Stream<'a> {
             self.order.shuffle(&mut self.random);
             self.epochs += 1;
         }
-        let tune = &self.tunes[self.order.pop().unwrap_or(0)];
+        let tune = &self.tunes[self.order.pop().unwrap_or(0)].tune;
         if !self.augmenting {
             return (tune.clone(), false);
         }
@@ -233,17 +260,37 @@ impl<'a> Stream<'a> {
         tune.excerpt(first..first + length).filter(|tune| grammar::form_of(&tune.text()).is_some())
     }
 
+    /// What the network is told of a tune. Half of those that could have been composed are learnt as such, and all
+    /// excerpts: with what is asked for, and to the plan and outline that they turned out to have.
+    fn told(&mut self, text: &str, is_excerpt: bool) -> Told {
+        let mut told = Told::default();
+        if !self.augmenting {
+            return told;
+        }
+        if self.random.random_bool(TOLD) || is_excerpt {
+            told.form = grammar::form_of(text);
+            told.plan = told.form.and_then(|_| Plan::of(text));
+        }
+        if told.plan.is_some() && self.random.random_bool(OUTLINED) {
+            told.outline = Outline::of(text).map(Arc::new);
+        }
+        if self.random.random_bool(SCORED) {
+            let mut context = Context::new();
+            text.bytes().for_each(|character| context.push(character));
+            let known = known_bars(context.measures() as usize, &mut self.random);
+            told.score = Some(Score::new(text, known));
+        }
+        told
+    }
+
     fn window(&mut self, steps: usize, told: usize) -> Window {
         let lanes = self.lanes.len();
         for lane in 0..lanes {
             while self.lanes[lane].len() < steps {
                 let (tune, is_excerpt) = self.next_tune();
                 let text = tune.text();
-                // Half of the tunes that could have been composed are learnt as such, and all excerpts: with
-                // what is asked for, and to the plan that they turned out to have.
-                let asked = self.random.random_bool(0.5) || is_excerpt;
-                let form = if asked { grammar::form_of(&text) } else { None };
-                self.lanes[lane].extend(samples(&text, form.zip(Plan::of(&text))));
+                let told = self.told(&text, is_excerpt);
+                self.lanes[lane].extend(samples(&text, told));
             }
         }
         let mut window = Window {
@@ -288,12 +335,44 @@ impl Bits {
     }
 }
 
-/// Measures how many bits each text costs a network.
+/// Measures how many bits each text costs a network that is told nothing but the text.
 pub fn measure(network: &Network, texts: &[String]) -> anyhow::Result<Bits> {
+    measure_samples(network, texts.iter().map(|text| samples(text, Told::default())).collect())
+}
+
+/// How many bits passages of texts cost that are told apart from the rest: all bars but some are known, before and after
+/// those, and beside that where only what stands before is.
+pub fn measure_infilling(network: &Network, texts: &[String]) -> anyhow::Result<(Bits, Bits)> {
+    let of = |both_sides: bool| {
+        let tunes = texts
+            .iter()
+            .enumerate()
+            .map(|(number, text)| {
+                let mut context = Context::new();
+                text.bytes().for_each(|character| context.push(character));
+                let mut random = StdRng::seed_from_u64(number as u64);
+                let known = known_bars(context.measures() as usize, &mut random);
+                let score = both_sides.then(|| Score::new(text, known.clone()));
+                let mut samples = samples(text, Told { score, ..Told::default() });
+                let mut context = Context::new();
+                for (sample, character) in samples.iter_mut().zip(text.bytes()) {
+                    let bar = context.measures() as usize;
+                    sample.in_body &= !known.get(bar).copied().unwrap_or(true);
+                    context.push(character);
+                }
+                samples
+            })
+            .collect();
+        measure_samples(network, tunes)
+    };
+    Ok((of(true)?, of(false)?))
+}
+
+/// Measures how many bits characters cost, told apart by whether they are `in_body`.
+fn measure_samples(network: &Network, mut order: Vec<Vec<Sample>>) -> anyhow::Result<Bits> {
     let lanes = 64;
     let steps = 64;
     let told = network.config().facts;
-    let mut order: Vec<Vec<Sample>> = texts.iter().map(|text| samples(text, None)).collect();
     // Lanes fill evenly when the longest go first.
     order.sort_by_key(|samples| std::cmp::Reverse(samples.len()));
     let mut queues: Vec<Vec<Sample>> = vec![Vec::new(); lanes];
@@ -436,6 +515,24 @@ fn initial(config: &Config, seed: u64) -> anyhow::Result<Vec<(String, Var)>> {
         .collect()
 }
 
+/// Starts from the weights of a network of the same cell and width. What it was not told begins without a say.
+fn take_over(weights: &[(String, Var)], path: &Path) -> anyhow::Result<()> {
+    let bytes = std::fs::read(path).with_context(|| format!("can't read {}", path.display()))?;
+    let floats = Weights::from_safetensors(&bytes)?.floats();
+    for (name, var) in weights {
+        let mut values = floats.get(name).with_context(|| format!("no {name}"))?.clone();
+        let (fits, count) = (name == "facts.weight", var.elem_count());
+        ensure!(
+            values.len() == count || fits && values.len() < count,
+            "{} is a network of another shape",
+            path.display()
+        );
+        values.resize(count, 0.0);
+        var.set(&Tensor::from_vec(values, var.shape(), &Device::Cpu)?)?;
+    }
+    Ok(())
+}
+
 /// Writes named tensors with the network's shape in the metadata.
 fn save_network(
     path: &Path,
@@ -473,7 +570,7 @@ pub fn read_network(bytes: &[u8]) -> anyhow::Result<Network> {
 fn pack(
     best: &Path,
     out: &Path,
-    train: &[PlainTune],
+    train: &[Collected],
     valid: &[String],
     seed: u64,
 ) -> anyhow::Result<()> {
@@ -488,12 +585,13 @@ fn pack(
             Ok((name, tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?))
         })
         .collect::<anyhow::Result<HashMap<_, _>>>()?;
-    let texts: Vec<String> = train.iter().map(PlainTune::text).collect();
+    let texts = texts(train);
     let stretches = copies::index(texts.iter().map(String::as_str));
     let plans = Plans::of(texts.iter().map(String::as_str));
     let before = measure(&load(&config, &weights)?, valid)?.per_character();
     let mut packed = Weights::pack(config, &weights, stretches, plans, HashMap::new())?;
     let after = measure(&load(&config, &packed.floats())?, valid)?.per_character();
+    packed.outlines = Outlines::of(texts.iter().map(String::as_str));
     packed.notes = HashMap::from([
         (FIGURE.to_owned(), format!("{after:.4}")),
         ("seed".to_owned(), seed.to_string()),
@@ -535,10 +633,13 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 
 /// Runs the task.
 pub fn run(options: Options) -> anyhow::Result<()> {
-    let corpus = Corpus::read(&options.corpus)?;
+    let corpus = Corpus::read(&options.corpus, &options.also)?;
     println!("{}", corpus.describe());
-    let (train, valid) = corpus.split();
-    let valid_texts: Vec<String> = valid.iter().map(PlainTune::text).collect();
+    let Sides { train, valid, valid_first } = corpus.split();
+    let valid_texts = texts(&valid[..valid_first]);
+    // Of the others as many are enough to see how it goes.
+    let step = ((valid.len() - valid_first) / 250).max(1);
+    let other_texts: Vec<String> = texts(&valid[valid_first..]).into_iter().step_by(step).collect();
     println!("{} tunes to train on, {} to validate with", train.len(), valid.len());
     ensure!(!valid.is_empty(), "too few tunes to keep some for validation");
 
@@ -578,6 +679,9 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         saved = Some(candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)?);
     }
     let weights = initial(&config, progress.seed)?;
+    if let Some(path) = options.from.as_deref().filter(|_| saved.is_none()) {
+        take_over(&weights, path)?;
+    }
     let tensors: HashMap<String, Tensor> =
         weights.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
     let network =
@@ -675,9 +779,17 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         finished = done >= 1.0 || progress.updates >= options.updates;
         if finished || progress.updates.is_multiple_of(options.validate) {
             let bits = measure(&network, &valid_texts)?;
-            let found = bits.per_character();
+            let others = match other_texts.is_empty() {
+                true => 0.0,
+                false => measure(&network, &other_texts)?.per_character(),
+            };
+            let found = bits.per_character() + others;
             progress.seconds = seconds_before + started.elapsed().as_secs_f64();
-            progress.curve.push((progress.updates, loss_sum / loss_count.max(1) as f64, found));
+            progress.curve.push((
+                progress.updates,
+                loss_sum / loss_count.max(1) as f64,
+                bits.per_character(),
+            ));
             (loss_sum, loss_count) = (0.0, 0);
             progress.since_best += 1;
             let current: Vec<(String, Tensor)> = optimiser
@@ -688,16 +800,16 @@ pub fn run(options: Options) -> anyhow::Result<()> {
             if found < progress.best {
                 (progress.best, progress.best_update, progress.since_best) =
                     (found, progress.updates, 0);
-                save_network(&best, &config, &current, found)?;
+                save_network(&best, &config, &current, bits.per_character())?;
             }
             let line = format!(
-                "update {:>6}  epoch {:>3}  {:>5.1} min  rate {:.1e}  training {:.4}  validation {:.4} ({:.4} with fields){}",
+                "update {:>6}  epoch {:>3}  {:>5.1} min  rate {:.1e}  training {:.4}  validation {:.4} ({:.4} with fields), others {others:.4}{}",
                 progress.updates,
                 stream.epochs,
                 progress.seconds / 60.0,
                 rate,
                 progress.curve.last().map_or(0.0, |point| point.1),
-                found,
+                bits.per_character(),
                 bits.per_character_with_header(),
                 if progress.since_best == 0 { "  best" } else { "" },
             );
@@ -735,8 +847,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     }
     bar.finish_and_clear();
     println!(
-        "best validation: {:.4} bits per character at update {}; curve in {}",
-        progress.best,
+        "best at update {}; curve in {}",
         progress.best_update,
         options.work.join("loss.png").display()
     );

@@ -1,16 +1,27 @@
 //! Interface: the tune collections as training, evaluation and the baselines see them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use earworm_tunes::normalise::{self, LeftOut, Origin};
 use earworm_tunes::plain::PlainTune;
 
+/// A tune in plain form and the folder that it was found in.
+#[derive(Clone)]
+pub struct Collected {
+    /// The tune.
+    pub tune: PlainTune,
+    /// The folder's name.
+    pub collection: String,
+}
+
 /// Tunes in plain form and what became of the others.
 pub struct Corpus {
     /// In the order of files and of the tunes in them, one of each text.
-    pub tunes: Vec<PlainTune>,
+    pub tunes: Vec<Collected>,
+    /// How many of them, from the first on, are of the collections that are split by themselves.
+    pub first: usize,
     /// How many tunes were left out, by reason.
     pub left_out: BTreeMap<LeftOut, usize>,
     /// Tunes whose plain form another had already.
@@ -19,17 +30,44 @@ pub struct Corpus {
     pub found: usize,
 }
 
+/// Training tunes, and those kept apart to validate with.
+pub struct Sides {
+    /// To learn from.
+    pub train: Vec<Collected>,
+    /// To measure with.
+    pub valid: Vec<Collected>,
+    /// How many of `valid`, from the first on, are of the first collections.
+    pub valid_first: usize,
+}
+
+/// The texts of tunes.
+pub fn texts(tunes: &[Collected]) -> Vec<String> {
+    tunes.iter().map(|collected| collected.tune.text()).collect()
+}
+
 impl Corpus {
-    /// Reads every `.abc` file in and under `paths`.
-    pub fn read(paths: &[PathBuf]) -> anyhow::Result<Self> {
+    /// Reads every `.abc` file in and under `paths`, and then those of `also`, which change nothing of how the first
+    /// are split.
+    pub fn read(paths: &[PathBuf], also: &[PathBuf]) -> anyhow::Result<Self> {
+        let mut corpus =
+            Self { tunes: Vec::new(), first: 0, left_out: BTreeMap::new(), doubles: 0, found: 0 };
+        let mut seen = HashSet::new();
+        corpus.add(paths, &mut seen)?;
+        corpus.first = corpus.tunes.len();
+        corpus.add(also, &mut seen)?;
+        anyhow::ensure!(
+            !corpus.tunes.is_empty(),
+            "no tune in {paths:?}; give folders or .abc files"
+        );
+        Ok(corpus)
+    }
+
+    fn add(&mut self, paths: &[PathBuf], seen: &mut HashSet<String>) -> anyhow::Result<()> {
         let mut files = Vec::new();
         for path in paths {
             collect(path, &mut files).with_context(|| format!("can't read {}", path.display()))?;
         }
         files.sort();
-        let mut corpus =
-            Self { tunes: Vec::new(), left_out: BTreeMap::new(), doubles: 0, found: 0 };
-        let mut seen = std::collections::HashSet::new();
         for file in &files {
             let bytes =
                 std::fs::read(file).with_context(|| format!("can't read {}", file.display()))?;
@@ -40,24 +78,20 @@ impl Corpus {
             let (stem, folder) =
                 (name(file.file_stem()), name(file.parent().and_then(Path::file_name)));
             for abc in normalise::tunes(&text) {
-                corpus.found += 1;
+                self.found += 1;
                 match normalise::plain(abc, Origin { file: &stem, folder: &folder }) {
                     Ok(tune) => {
                         if seen.insert(tune.text()) {
-                            corpus.tunes.push(tune);
+                            self.tunes.push(Collected { tune, collection: folder.clone() });
                         } else {
-                            corpus.doubles += 1;
+                            self.doubles += 1;
                         }
                     }
-                    Err(reason) => *corpus.left_out.entry(reason).or_default() += 1,
+                    Err(reason) => *self.left_out.entry(reason).or_default() += 1,
                 }
             }
         }
-        anyhow::ensure!(
-            !corpus.tunes.is_empty(),
-            "no tune in {paths:?}; give folders or .abc files"
-        );
-        Ok(corpus)
+        Ok(())
     }
 
     /// Says what was found and left out.
@@ -74,13 +108,14 @@ impl Corpus {
 
     /// Training and validation tunes. One melody, in whatever key, collection or setting, stays on one side: tunes
     /// that share a quarter of their twelve-note passages (as staff steps between notes) are kept together. The
-    /// side follows from the melodies themselves.
-    pub fn split(self) -> (Vec<PlainTune>, Vec<PlainTune>) {
+    /// side follows from the melodies themselves. The first collections are split as if there were no others; a
+    /// family of the others goes where its relations among them are, or nowhere if those stand on both sides.
+    pub fn split(self) -> Sides {
         let passages: Vec<Vec<u64>> = self
             .tunes
             .iter()
-            .map(|tune| {
-                let mut hashes: Vec<u64> = tune.contour().windows(12).map(hash).collect();
+            .map(|collected| {
+                let mut hashes: Vec<u64> = collected.tune.contour().windows(12).map(hash).collect();
                 hashes.sort_unstable();
                 hashes.dedup();
                 hashes
@@ -100,6 +135,8 @@ impl Corpus {
             }
             at
         }
+        // Relations between a tune of the first collections and one of the others.
+        let mut across: Vec<(usize, usize)> = Vec::new();
         for (tune, hashes) in passages.iter().enumerate() {
             let mut shared: HashMap<usize, usize> = HashMap::new();
             for hash in hashes {
@@ -110,9 +147,14 @@ impl Corpus {
                 }
             }
             for (other, count) in shared {
-                if count * 4 >= hashes.len().min(passages[other].len()) {
+                if count * 4 < hashes.len().min(passages[other].len()) {
+                    continue;
+                }
+                if (tune < self.first) == (other < self.first) {
                     let (a, b) = (root(&mut parent, tune), root(&mut parent, other));
                     parent[a.max(b)] = a.min(b);
+                } else {
+                    across.push((other, tune));
                 }
             }
         }
@@ -123,17 +165,34 @@ impl Corpus {
             let least = hashes.iter().copied().min().unwrap_or(0);
             smallest.entry(family).and_modify(|found| *found = least.min(*found)).or_insert(least);
         }
-        let (mut train, mut valid) = (Vec::new(), Vec::new());
-        for (index, tune) in self.tunes.into_iter().enumerate() {
-            let side = smallest[&root(&mut parent, index)];
-            // The least of many hashes is small: mix it before taking a share.
-            if side.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32 < (1 << 32) / 12 {
-                valid.push(tune);
+        // The least of many hashes is small: mix it before taking a share.
+        let held_out = |family: usize| {
+            smallest[&family].wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32 < (1 << 32) / 12
+        };
+        // Families of the other collections by the sides on which they have relations: (training, validation).
+        let mut bound: HashMap<usize, (bool, bool)> = HashMap::new();
+        for (first, other) in across {
+            let side = held_out(root(&mut parent, first));
+            let family = bound.entry(root(&mut parent, other)).or_default();
+            family.0 |= !side;
+            family.1 |= side;
+        }
+        let mut sides = Sides { train: Vec::new(), valid: Vec::new(), valid_first: 0 };
+        for (index, collected) in self.tunes.into_iter().enumerate() {
+            let family = root(&mut parent, index);
+            let is_valid = match bound.get(&family) {
+                Some((true, true)) => continue,
+                Some((_, side)) => *side,
+                None => held_out(family),
+            };
+            if is_valid {
+                sides.valid_first += usize::from(index < self.first);
+                sides.valid.push(collected);
             } else {
-                train.push(tune);
+                sides.train.push(collected);
             }
         }
-        (train, valid)
+        sides
     }
 }
 

@@ -8,11 +8,13 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::alphabet::SYMBOLS;
-use super::context::{Context, Form, METRES};
+use super::context::{Context, Form, METRES, Place, Told};
 use super::copies::{Melody, stretches};
-use super::grammar::allowed;
+use super::grammar::{Allowed, allowed};
+use super::harmony::{ChordRow, Harmonizer};
 use super::normalise;
-use super::plain::{Mode, PlainKey, PlainTune};
+use super::outline::{Frame, Kin, Outline};
+use super::plain::{LOWEST, Mode, PlainKey, PlainTune};
 use super::step::Step;
 use super::style::Style;
 use super::weights::{Weights, WeightsError};
@@ -23,6 +25,12 @@ pub const BARS: std::ops::RangeInclusive<u32> = 4..=64;
 
 /// How often a bar that completes a known stretch is drawn again before it is let stand.
 const REDRAWS: u32 = 12;
+
+/// How often a bar is drawn again that says its model, or another bar, once more where the outline wants something else.
+const REDRAWS_OF_REPEATS: u32 = 4;
+
+/// The highest note where nothing else is asked for, in steps above middle C: b'', a fiddle's first position.
+const HIGHEST_USUAL: i8 = 13;
 
 /// Bars on a line of the written tune.
 const BARS_ON_A_LINE: u32 = 4;
@@ -48,6 +56,43 @@ pub struct Request {
     pub chords: bool,
     /// ABC to write on from, in its key and metre; its bars count.
     pub phrase: Option<String>,
+    /// What is to play or sing the tune; none for a fiddle in first position.
+    pub instrument: Option<Instrument>,
+    /// Chords to write a melody to, instead of chords for a melody.
+    pub row: Option<ChordRow>,
+}
+
+/// What a tune's range is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Instrument {
+    /// G to b'': a fiddle in first position.
+    Fiddle,
+    /// d' to b'': a whistle, or a flute without keys.
+    Whistle,
+    /// g' to a'': the Highland pipes.
+    Pipes,
+    /// b to e'': most voices.
+    Voice,
+}
+
+impl Instrument {
+    /// Every instrument.
+    pub const ALL: [Self; 4] = [Self::Fiddle, Self::Whistle, Self::Pipes, Self::Voice];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        ["fiddle", "whistle", "pipes", "voice"][self as usize]
+    }
+
+    /// Its lowest and highest note, in staff steps above middle C.
+    pub fn range(self) -> (i8, i8) {
+        match self {
+            Self::Fiddle => (LOWEST, HIGHEST_USUAL),
+            Self::Whistle => (1, 13),
+            Self::Pipes => (4, 12),
+            Self::Voice => (-1, 9),
+        }
+    }
 }
 
 impl Default for Request {
@@ -62,8 +107,10 @@ impl Default for Request {
             temperature: 0.8,
             top_p: 0.9,
             seed: 0,
-            chords: false,
+            chords: true,
             phrase: None,
+            instrument: None,
+            row: None,
         }
     }
 }
@@ -123,22 +170,35 @@ pub enum ComposeError {
 /// Writes tunes with one network; shared freely between threads.
 #[derive(Debug)]
 pub struct Composer {
-    weights: Weights,
+    pub(super) weights: Weights,
 }
 
 /// The state of a tune being written, to go back to.
 #[derive(Clone)]
-struct Draft {
-    context: Context,
+pub(super) struct Draft {
+    pub(super) context: Context,
     step: Step,
-    melody: Melody,
+    pub(super) melody: Melody,
     removed: f64,
     drawn: u32,
 }
 
 impl Draft {
+    /// Before the first character.
+    pub(super) fn new(weights: &Weights, told: Told) -> Self {
+        let mut draft = Self {
+            context: Context::told(told),
+            step: Step::new(weights),
+            melody: Melody::default(),
+            removed: 0.0,
+            drawn: 0,
+        };
+        draft.step.step(weights, &draft.context.facts());
+        draft
+    }
+
     /// Reads a character that stands.
-    fn push(&mut self, weights: &Weights, character: u8) {
+    pub(super) fn push(&mut self, weights: &Weights, character: u8) {
         self.context.push(character);
         self.melody.push(character, &self.context);
         self.step.step(weights, &self.context.facts());
@@ -204,22 +264,12 @@ impl Composer {
             return Err(ComposeError::TopP(request.top_p));
         }
         let (fields, phrase) = fields(request)?;
-        let form = Form { bars: request.bars, chords: request.chords };
+        let form = Form { bars: request.bars, chords: request.row.is_some() };
         let weights = &self.weights;
         let mut random = StdRng::seed_from_u64(request.seed);
         // The plan first: it follows from dance, length and seed, whatever the network then writes.
-        let plan = match request.temperature {
-            0.0 => weights.plans.usual(request.style, request.bars),
-            _ => weights.plans.draw(request.style, request.bars, &mut random),
-        };
-        let mut draft = Draft {
-            context: Context::planned(form, plan),
-            step: Step::new(weights),
-            melody: Melody::default(),
-            removed: 0.0,
-            drawn: 0,
-        };
-        draft.step.step(weights, &draft.context.facts());
+        let told = self.told(request, form, &fields, &phrase, &mut random);
+        let mut draft = Draft::new(weights, told);
         for character in fields.bytes() {
             draft.push(weights, character);
         }
@@ -240,48 +290,42 @@ impl Composer {
             }
             draft.push(weights, character);
         }
-
-        let mut chances = [0.0f32; SYMBOLS];
-        let mut standing = draft.clone();
-        let (mut redraws, mut redrawn_bars) = (0, 0);
-        while !draft.context.is_done() {
-            if !masked && draft.context.text().len() > 2000 {
-                break;
+        let harmonized = request.chords && request.row.is_none() && masked;
+        let pen = Pen {
+            weights,
+            form,
+            temperature: request.temperature,
+            top_p: request.top_p,
+            masked,
+            nearness: 0.0,
+            row: request.row.as_ref(),
+        };
+        let redrawn_bars = pen.write(&mut draft, None, &mut random, &mut |draft| {
+            if harmonized {
+                // The chords follow from the whole melody: what is shown comes when that stands.
+                return if on_text("").is_break() { Err(ComposeError::Stopped) } else { Ok(()) };
             }
-            let may = allowed(&draft.context, form);
-            let removed =
-                probabilities(&draft, request.temperature, masked.then_some(may), &mut chances);
-            draft.removed += f64::from(removed);
-            draft.drawn += 1;
-            let symbol = draw(&mut chances, request.top_p, &mut random);
-            let character = draft.context.character(symbol);
-            let bars = draft.melody.bars();
-            draft.push(weights, character);
-            if draft.melody.bars() > bars {
-                let known = draft
-                    .melody
-                    .last_stretch()
-                    .is_some_and(|stretch| self.weights.stretches.binary_search(&stretch).is_ok());
-                if known && masked && redraws < REDRAWS && request.temperature > 0.0 {
-                    redraws += 1;
-                    redrawn_bars += 1;
-                    draft.clone_from(&standing);
-                    continue;
-                }
-                redraws = 0;
-                standing.clone_from(&draft);
-                page.write(draft.context.text());
+            page.write(draft.context.text());
+            page.show(on_text)
+        })?;
+        let melody = draft.context.text();
+        let copied_stretches = stretches(melody)
+            .iter()
+            .filter(|stretch| weights.stretches.binary_search(stretch).is_ok())
+            .count() as u32;
+        let mut plain = melody.to_owned();
+        if harmonized {
+            let tune = Harmonizer::embedded().harmonize(&format!("X:1\n{plain}\n"));
+            plain = tune["X:1\n".len()..].trim_end().to_owned();
+            let bars: Vec<usize> = plain.match_indices('|').map(|(at, _)| at + 1).collect();
+            for until in bars {
+                page.write(&plain[..until]);
                 page.show(on_text)?;
             }
         }
-        page.write(draft.context.text());
+        page.write(&plain);
         page.end();
         page.show(on_text)?;
-        let plain = draft.context.text().to_owned();
-        let copied_stretches = stretches(&plain)
-            .iter()
-            .filter(|stretch| self.weights.stretches.binary_search(stretch).is_ok())
-            .count() as u32;
         Ok(Composition {
             abc: page.text,
             seed: request.seed,
@@ -291,22 +335,281 @@ impl Composer {
             copied_stretches,
         })
     }
+
+    /// What the network is told before the first note, and the mask with it: the form asked for, and an outline and a plan
+    /// that a tune of this dance and length had, as the seed draws it.
+    fn told(
+        &self,
+        request: &Request,
+        form: Form,
+        fields: &str,
+        phrase: &str,
+        random: &mut StdRng,
+    ) -> Told {
+        let mut given = Context::new();
+        let (mut low, mut high) =
+            request.instrument.map_or((LOWEST, HIGHEST_USUAL), Instrument::range);
+        for character in fields.bytes().chain(phrase.bytes()) {
+            given.push(character);
+            if matches!(given.place, Place::Letter | Place::Mark) {
+                // What was played in may lie where it lies.
+                (low, high) = (low.min(given.step), high.max(given.step));
+            }
+        }
+        // Under chord symbols a pickup is whole steps of the accompaniment.
+        let grid = i32::from(given.unit) * super::plain::UNIT / 8;
+        let chords = request.chords || request.row.is_some();
+        let takes = |pickup: i32| match given.pickup {
+            _ if phrase.is_empty() => !chords || pickup % grid == 0,
+            Some(own) => pickup == own,
+            None => pickup == 0,
+        };
+        let bar = given.bar;
+        let outlines = &self.weights.outlines;
+        let outline = match request.temperature {
+            // A phrase with sections of its own has begun an outline that is not known.
+            _ if phrase.contains(':') || phrase.contains("||") => None,
+            0.0 => outlines.usual(request.style, request.bars, bar, &takes),
+            _ => outlines.draw(request.style, request.bars, bar, &takes, random),
+        };
+        let outline = outline.map(|outline| {
+            let mut outline = Arc::unwrap_or_clone(outline);
+            for given in outline.bars.iter_mut().take(given.measures as usize) {
+                given.line = super::plain::Bar::Plain;
+            }
+            Arc::new(outline)
+        });
+        let plan = outline.as_deref().and_then(Outline::plan).unwrap_or_else(|| {
+            let plans = &self.weights.plans;
+            match request.temperature {
+                0.0 => plans.usual(request.style, request.bars),
+                _ => plans.draw(request.style, request.bars, random),
+            }
+        });
+        let frame = outline.as_deref().map(|outline| Arc::new(Frame::of_outline(outline, bar)));
+        Told {
+            form: Some(form),
+            plan: Some(plan),
+            outline,
+            frame,
+            range: Some((low, high)),
+            score: None,
+        }
+    }
+}
+
+/// What draws one character after another.
+pub(super) struct Pen<'a> {
+    pub(super) weights: &'a Weights,
+    pub(super) form: Form,
+    pub(super) temperature: f32,
+    pub(super) top_p: f32,
+    pub(super) masked: bool,
+    /// From -1 to 1: how much likelier, or less likely, what the score has at each place is made.
+    pub(super) nearness: f32,
+    pub(super) row: Option<&'a ChordRow>,
+}
+
+/// How many times likelier, as a logarithm, the score's own characters are at a nearness of 1.
+const NEARNESS: f32 = 5.0;
+/// The same for notes of the chord that a melody is written to, on a beat and off it.
+const CHORD_TONES: [f32; 2] = [2.5, 0.8];
+
+impl Pen<'_> {
+    /// Writes to the tune's end, or until so many bars stand. `on_bar` sees the draft after each bar. Returns how many
+    /// bars were drawn again.
+    pub(super) fn write(
+        &self,
+        draft: &mut Draft,
+        until: Option<u32>,
+        random: &mut StdRng,
+        on_bar: &mut dyn FnMut(&Draft) -> Result<(), ComposeError>,
+    ) -> Result<u32, ComposeError> {
+        let mut chances = [0.0f32; SYMBOLS];
+        let mut standing = draft.clone();
+        let (mut redraws, mut redrawn_bars) = (0, 0);
+        // The bar whose given part was written last.
+        let mut given = None;
+        while !draft.context.is_done() {
+            if !self.masked && draft.context.text().len() > 2000
+                || until.is_some_and(|until| draft.context.measures >= until)
+            {
+                break;
+            }
+            let here = draft.context.measures;
+            if self.masked && given != Some(here) && draft.context.begins_bar() {
+                given = Some(here);
+                if redraws == 0 {
+                    self.copy_model(draft);
+                }
+            }
+            let character = match self.row_symbol(draft) {
+                Some(symbol) => {
+                    symbol.bytes().for_each(|character| draft.push(self.weights, character));
+                    continue;
+                }
+                None => self.draw(draft, &mut chances, random),
+            };
+            let bars = draft.melody.bars();
+            self.push_line(draft, character);
+            if draft.melody.bars() == bars {
+                continue;
+            }
+            let known = draft
+                .melody
+                .last_stretch()
+                .is_some_and(|stretch| self.weights.stretches.binary_search(&stretch).is_ok());
+            let most = if known {
+                REDRAWS
+            } else if self.says_again(draft, here) {
+                REDRAWS_OF_REPEATS
+            } else {
+                0
+            };
+            if self.masked && redraws < most && self.temperature > 0.0 {
+                redraws += 1;
+                redrawn_bars += 1;
+                draft.clone_from(&standing);
+                given = None;
+                continue;
+            }
+            redraws = 0;
+            standing.clone_from(draft);
+            on_bar(draft)?;
+        }
+        Ok(redrawn_bars)
+    }
+
+    /// Draws a character.
+    fn draw(&self, draft: &mut Draft, chances: &mut [f32; SYMBOLS], random: &mut StdRng) -> u8 {
+        let mut may = allowed(&draft.context, self.form);
+        if self.row.is_some() {
+            may = may.without(b'"');
+        }
+        let mut leaning = [0.0f32; SYMBOLS];
+        if self.nearness != 0.0
+            && let Some(symbol) =
+                draft.context.original().and_then(|character| draft.context.symbol(character))
+        {
+            leaning[usize::from(symbol)] = self.nearness * NEARNESS;
+        }
+        if let Some(row) = self.row {
+            lean_on_chord(row, &draft.context, &mut leaning);
+        }
+        let removed =
+            probabilities(draft, self.temperature, self.masked.then_some(may), &leaning, chances);
+        draft.removed += f64::from(removed);
+        draft.drawn += 1;
+        let symbol = draw(chances, self.top_p, random);
+        draft.context.character(symbol)
+    }
+
+    /// Reads a character that was drawn; where it begins the bar line that the frame has here, the whole line.
+    fn push_line(&self, draft: &mut Draft, character: u8) {
+        let context = &draft.context;
+        let told = context.knows().frame.clone().filter(|_| self.masked);
+        let line = told.as_deref().and_then(|frame| {
+            let is_line = b"|:".contains(&character) && !context.bar_is_empty();
+            let is_pickup = context.in_pickup || context.pickup.is_none() && frame.pickup > 0;
+            let &(_, line) = frame.bars.get(context.measures as usize)?;
+            is_line.then_some(if is_pickup { "|" } else { line.text() })
+        });
+        match line {
+            Some(line) => line.bytes().for_each(|character| draft.push(self.weights, character)),
+            None => draft.push(self.weights, character),
+        }
+    }
+
+    /// Writes what of the bar that begins here is given: all of it where it is to be its model again, the first half where
+    /// it opens as that does.
+    fn copy_model(&self, draft: &mut Draft) {
+        let here = draft.context.measures as usize;
+        let Some(outline) = draft.context.knows().outline.clone().filter(|_| self.row.is_none())
+        else {
+            return;
+        };
+        let until = match outline.bars.get(here).map(|bar| bar.kin) {
+            Some(Kin::Same) => draft.context.bar,
+            Some(Kin::Opens) => draft.context.bar / 2,
+            _ => return,
+        };
+        while let Some(character) = draft.context.model() {
+            let context = &draft.context;
+            let is_over = context.position >= until && !b"0123456789/".contains(&character);
+            if b"|:\"".contains(&character)
+                || is_over
+                || !allowed(context, self.form).has(character)
+            {
+                break;
+            }
+            draft.push(self.weights, character);
+        }
+    }
+
+    /// Whether the bar that was just written, `bar`, is the same as one before it where the outline says that it is not.
+    fn says_again(&self, draft: &Draft, bar: u32) -> bool {
+        let Some(outline) = &draft.context.knows().outline else { return false };
+        let bar = bar as usize;
+        outline.bars.get(bar).is_some_and(|here| here.kin != Kin::Same)
+            && self.row.is_none()
+            && draft.melody.came_before(bar)
+    }
+
+    /// The chord symbol that the row has where a note is to begin, if it has not been written.
+    fn row_symbol(&self, draft: &Draft) -> Option<String> {
+        let context = &draft.context;
+        if context.in_pickup || context.pickup.is_none() && context.has_frame_pickup() {
+            return None;
+        }
+        let row = self.row?;
+        let may_stand = context.begins_bar() || context.place == Place::Open;
+        if !may_stand || context.last() == b'"' || context.tied.is_some() {
+            return None;
+        }
+        let symbol = row.starting(context.measures as usize, context.position, context.bar)?;
+        Some(format!("\"{symbol}\""))
+    }
+}
+
+/// Makes notes of the chord in force likelier.
+fn lean_on_chord(row: &ChordRow, context: &Context, leaning: &mut [f32; SYMBOLS]) {
+    let may_note = !matches!(context.place, Place::Header | Place::Chord(_) | Place::Accidental);
+    let Some(key) = context.key.filter(|_| may_note) else { return };
+    let Some(chord) = row.at(context.measures as usize, context.position, context.bar) else {
+        return;
+    };
+    let off = usize::from(context.position % context.beat != 0);
+    for letter in 0..7u8 {
+        const SEMITONES: [i8; 7] = [0, 2, 4, 5, 7, 9, 11];
+        let note = SEMITONES[usize::from(letter)] + key.alteration(letter);
+        if !chord.has(note.rem_euclid(12) as u8) {
+            continue;
+        }
+        let character = super::alphabet::LETTERS[usize::from(letter)];
+        for character in [character, character.to_ascii_lowercase()] {
+            if let Some(symbol) = context.symbol(character) {
+                leaning[usize::from(symbol)] = CHORD_TONES[off];
+            }
+        }
+    }
 }
 
 /// Fills in each symbol's chance and returns how much the mask took from the others.
 fn probabilities(
     draft: &Draft,
     temperature: f32,
-    may: Option<super::grammar::Allowed>,
+    may: Option<Allowed>,
+    leaning: &[f32; SYMBOLS],
     chances: &mut [f32; SYMBOLS],
 ) -> f32 {
-    let scores = draft.step.scores();
+    let mut scores = *leaning;
+    scores.iter_mut().zip(draft.step.scores()).for_each(|(sum, score)| *sum += score);
     let highest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     // A temperature of 0 leaves the likeliest alone.
     let scale = 1.0 / temperature.max(1e-4);
     let (mut kept, mut lost) = (0.0f32, 0.0f32);
     let mut best: Option<(usize, f32)> = None;
-    for (symbol, (chance, &score)) in chances.iter_mut().zip(scores).enumerate() {
+    for (symbol, (chance, &score)) in chances.iter_mut().zip(&scores).enumerate() {
         *chance = ((score - highest) * scale).exp();
         if may.is_none_or(|may| may.has(draft.context.character(symbol as u8))) {
             kept += *chance;
@@ -380,7 +683,8 @@ fn fields(request: &Request) -> Result<(String, String), ComposeError> {
         }
     };
     let write = |key: PlainKey, metre: (u8, u8), unit: u8| {
-        format!("R:{}\nM:{}/{}\nL:1/{unit}\nK:{key}\n", request.style, metre.0, metre.1)
+        let rhythm = request.style.plain_name();
+        format!("R:{rhythm}\nM:{}/{}\nL:1/{unit}\nK:{key}\n", metre.0, metre.1)
     };
     let Some(phrase) = &request.phrase else {
         return Ok((write(key, metre, request.style.unit(metre)), String::new()));
@@ -402,15 +706,13 @@ fn fields(request: &Request) -> Result<(String, String), ComposeError> {
         return Err(ComposeError::Phrase(format!("no dance is in {}/{}", metre.0, metre.1)));
     }
     let key = own_key.unwrap_or(key);
-    let elements = if request.chords {
-        elements
-    } else {
-        elements
-            .into_iter()
-            .filter(|element| !matches!(element, super::plain::Element::Chord { .. }))
-            .collect()
-    };
-    let tune = PlainTune { rhythm: request.style.to_string(), metre, unit, key, elements };
+    // Its chord symbols, if any, are chosen with those of what follows.
+    let elements = elements
+        .into_iter()
+        .filter(|element| !matches!(element, super::plain::Element::Chord { .. }))
+        .collect();
+    let rhythm = request.style.plain_name().to_owned();
+    let tune = PlainTune { rhythm, metre, unit, key, elements };
     let mut body = String::new();
     tune.write_body(&mut body);
     Ok((write(key, metre, unit), body))
@@ -457,7 +759,10 @@ impl Page {
             fields.lines().find_map(|field| field.strip_prefix("K:")).unwrap_or(""),
             request.seed
         );
-        text.push_str(fields);
+        // R: names the dance in its own language.
+        let (_, others) = fields.split_once('\n').unwrap_or(("", fields));
+        let _ = writeln!(text, "R:{name}");
+        text.push_str(others);
         let mut context = Context::new();
         fields.bytes().for_each(|character| context.push(character));
         Self { text, shown: 0, taken: fields.len(), context, lines: 0 }
@@ -576,12 +881,16 @@ mod tests {
     #[test]
     fn a_phrase_is_written_on_from_in_its_own_key_and_metre() {
         let phrase = "X:1\nT:Mine\nM:6/8\nL:1/8\nK:Em\nB|efe BGE|FGA B2";
-        let request =
-            Request { style: Style::Jig, phrase: Some(phrase.into()), ..Request::default() };
+        let request = Request {
+            style: Style::Jig,
+            phrase: Some(phrase.into()),
+            chords: false,
+            ..Request::default()
+        };
         let tune = compose(&request);
         assert!(tune.plain.contains("M:6/8\nL:1/8\nK:Em\nB|efe BGE|FGA B2"), "{}", tune.plain);
         assert!(abc::read(&tune.abc).findings.is_empty(), "{}", tune.abc);
-        let bare = Request { phrase: Some("d2fd".into()), ..Request::default() };
+        let bare = Request { phrase: Some("d2fd".into()), chords: false, ..Request::default() };
         assert!(compose(&bare).plain.contains("K:D\nd2fd"));
     }
 

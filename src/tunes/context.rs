@@ -5,18 +5,29 @@
 //! section it is, and what stood at the same place one, two, four and eight bars ago. Each of these facts is a row of
 //! the network's input table. All of it follows from the characters before; nothing looks ahead.
 //!
-//! Besides, a composer knows what is asked for and what it means to do: the tune's [`Form`] and its [`Plan`]. The network
-//! is told how much of both is still to come, when composing and for half of the tunes it learns from; else, and
+//! Besides, a composer knows what is asked for and what it means to do ([`Told`]): the tune's [`Form`], its [`Plan`], its
+//! [`Outline`], and, where bars of a tune are written anew, the [`Score`] of those that stay, before and after. The network
+//! is told how much of these is still to come, when composing and for half of the tunes it learns from; else, and
 //! whenever a text's bits are counted, these facts say that nothing is known.
 
+use std::sync::Arc;
+
 use super::alphabet::{self, SYMBOLS, staff_letter};
-use super::plain::{LENGTHS, Mode, PlainKey, UNIT, bar_ticks, beat_ticks};
+use super::outline::{Frame, Kin, Outline, REGISTERS, Score};
+use super::plain::{Bar, LENGTHS, Mode, PlainKey, UNIT, bar_ticks, beat_ticks};
 use super::style::Style;
 
 /// How many facts the network is told at each step: one row each.
-pub const FACTS: usize = 19;
+pub const FACTS: usize = 32;
 
-const STYLES: usize = Style::ALL_NAMES.len() + 1;
+/// How many of them the first networks were told: they knew neither outline nor score, and fewer dances.
+pub const FIRST_FACTS: usize = 19;
+
+const STYLES: usize = Style::FIRST + 1;
+/// Dances and kinds of song, with room for more; the last row for none that is known.
+const DANCES: usize = 40;
+/// Traditions, with room for more; the last row for none that is known.
+const TRADITIONS: usize = 10;
 /// Places in a bar: half units, then one row for any place off that grid.
 const PLACES: usize = 34;
 const SECTION_BARS: usize = 18;
@@ -32,7 +43,7 @@ const ENDINGS: usize = DEGREES * 6;
 /// planned.
 const REPEATS_LEFT: usize = 17;
 
-/// Bars that the text is compared with, counted back.
+/// Bars that the text is compared with, counted back, and in a known score counted ahead.
 const LAGS: [i32; 4] = [1, 2, 4, 8];
 
 const SIZES: [usize; FACTS] = [
@@ -55,6 +66,19 @@ const SIZES: [usize; FACTS] = [
     3,
     ENDINGS + 1,
     REPEATS_LEFT + 1,
+    DANCES,
+    TRADITIONS,
+    SECTION_BARS + 1,
+    5,
+    Kin::ROWS,
+    SYMBOLS + 1,
+    ENDINGS + 1,
+    REGISTERS + 1,
+    SYMBOLS + 1,
+    SYMBOLS + 1,
+    SYMBOLS + 1,
+    SYMBOLS + 1,
+    SYMBOLS + 1,
 ];
 
 /// Degrees of a scale.
@@ -143,10 +167,26 @@ impl Plan {
     pub fn of(text: &str) -> Option<Self> {
         let mut context = Context::new();
         text.bytes().for_each(|character| context.push(character));
-        let last = usize::from(context.pitches[1]);
-        let ends_on = (last < SYMBOLS).then(|| staff_letter(alphabet::character(last as u8)))??;
+        let ends_on = context.last_degree()?;
         Some(Self { ends_on, repeats: context.repeats })
     }
+}
+
+/// All that is known of a tune before it is written; nothing at first.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    /// What form it is to have.
+    pub form: Option<Form>,
+    /// What it is meant to come to.
+    pub plan: Option<Plan>,
+    /// Its strains and what returns in them.
+    pub outline: Option<Arc<Outline>>,
+    /// What stands in bars that stay as they are.
+    pub score: Option<Arc<Score>>,
+    /// Where bars end and in which lines. The network is told nothing of it: the mask holds it to that.
+    pub frame: Option<Arc<Frame>>,
+    /// The lowest and the highest note, in staff steps above middle C, that the mask lets pass; none for the plain form's.
+    pub range: Option<(i8, i8)>,
 }
 
 /// The hash of a bar before its first note.
@@ -156,8 +196,7 @@ const NO_NOTES: u64 = 0xcbf2_9ce4_8422_2325;
 #[derive(Debug, Clone)]
 pub struct Context {
     text: Vec<u8>,
-    form: Option<Form>,
-    plan: Option<Plan>,
+    told: Told,
     /// The field being read, and where its value starts.
     field: (u8, usize),
     pub(super) style: Option<Style>,
@@ -215,6 +254,12 @@ pub struct Context {
     pitches: [u8; 2],
     /// For each of [`LAGS`], where in the text the passage it follows goes on.
     hints: [Option<u32>; LAGS.len()],
+    /// The same for the bar that is this one's model in the outline.
+    model: Option<u32>,
+    /// For each of [`LAGS`], where in the known score the passage so many bars on goes on.
+    ahead: [Option<u32>; LAGS.len()],
+    /// The same for this bar itself as it stands in the score, whether it is known or not.
+    original: Option<u32>,
     /// For half the ticks since the tune began: where in the text the notes first reached that time.
     reached: Vec<u32>,
     tonic: u8,
@@ -231,15 +276,24 @@ impl Context {
     /// Before the first character of a tune that is to have this form and come to this. The network is told how
     /// much of both is left.
     pub fn planned(form: Form, plan: Plan) -> Self {
-        Self { form: Some(form), plan: Some(plan), ..Self::new() }
+        Self::told(Told { form: Some(form), plan: Some(plan), ..Told::default() })
+    }
+
+    /// Before the first character of a tune of which so much is known.
+    pub fn told(told: Told) -> Self {
+        Self { told, ..Self::new() }
+    }
+
+    /// What is known of the tune.
+    pub(super) fn knows(&self) -> &Told {
+        &self.told
     }
 
     /// Before the first character of a tune of which nothing is known but its text.
     pub fn new() -> Self {
         Self {
             text: Vec::with_capacity(2048),
-            form: None,
-            plan: None,
+            told: Told::default(),
             field: (0, 0),
             style: None,
             metre: None,
@@ -276,6 +330,9 @@ impl Context {
             repeats: 0,
             pitches: [SYMBOLS as u8; 2],
             hints: [None; LAGS.len()],
+            model: None,
+            ahead: [None; LAGS.len()],
+            original: None,
             reached: Vec::with_capacity(8192),
             tonic: 0,
             last_symbol: 0,
@@ -320,6 +377,28 @@ impl Context {
         self.position == 0
     }
 
+    /// Bars written, a pickup and the bar that it completes counted as one.
+    pub fn measures(&self) -> u32 {
+        self.measures
+    }
+
+    /// Whether a bar begins here, and not a pickup.
+    pub(super) fn begins_bar(&self) -> bool {
+        let first = self.pickup.is_none() && !self.has_frame_pickup();
+        self.position == 0
+            && !self.in_pickup
+            && match self.place {
+                Place::Open => first,
+                Place::Line | Place::Closed | Place::End => self.pickup.is_some(),
+                _ => false,
+            }
+    }
+
+    /// Whether a pickup is to stand before the first bar.
+    pub(super) fn has_frame_pickup(&self) -> bool {
+        self.told.frame.as_ref().is_some_and(|frame| frame.pickup > 0)
+    }
+
     /// Whether the fields are over.
     pub fn in_body(&self) -> bool {
         self.place != Place::Header
@@ -353,7 +432,8 @@ impl Context {
 
     /// The rows of the input table for the next step.
     pub fn facts(&self) -> [u16; FACTS] {
-        let end = self.form.map_or(self.bar, |form| self.bar_end(form));
+        let (form, plan) = (self.told.form, self.told.plan);
+        let end = form.map_or(self.bar, |form| self.bar_end(form));
         let rest = (end - self.position).max(0);
         let grid = |ticks: i32| {
             if ticks % (UNIT / 2) == 0 {
@@ -365,16 +445,22 @@ impl Context {
         let in_body = self.in_body();
         let sections = if self.open { 2 } else { usize::from(!self.first_section) };
         let chords = if self.chords { 2 } else { usize::from(self.notes > 8) };
-        let hint = |index: usize| match self.hints[index] {
-            Some(at) => match self.text.get(at as usize) {
-                Some(&character) => usize::from(self.symbol(character).unwrap_or(SYMBOLS as u8)),
-                None => SYMBOLS,
-            },
-            None => SYMBOLS,
+        let follows = |at: Option<u32>, text: &[u8]| {
+            at.and_then(|at| text.get(at as usize))
+                .and_then(|&character| self.symbol(character))
+                .map_or(SYMBOLS, usize::from)
         };
+        let hint = |index: usize| follows(self.hints[index], &self.text);
+        let score = self.told.score.as_deref();
+        let ahead =
+            |index: usize| score.map_or(SYMBOLS, |score| follows(self.ahead[index], &score.text));
+        // How much of the bar is left, as far as its last note is planned.
+        let left = || 5 - ((rest - 1).max(0) / UNIT).min(4) as usize;
+        let here = self.measures as usize;
+        let outline = self.told.outline.as_deref().filter(|outline| here < outline.bars.len());
         let values = [
             usize::from(self.last_symbol),
-            self.style.map_or(STYLES - 1, |style| style as usize),
+            self.style.map_or(STYLES - 1, |style| (style as usize).min(STYLES - 1)),
             match self.metre {
                 Some(metre) => METRES
                     .iter()
@@ -394,18 +480,51 @@ impl Context {
             hint(2),
             hint(3),
             usize::from(self.pitches[1]),
-            self.form.map_or(BARS_LEFT, |form| {
+            form.map_or(BARS_LEFT, |form| {
                 (form.bars.saturating_sub(self.measures) as usize).min(BARS_LEFT - 1)
             }),
-            self.form.map_or(0, |form| 1 + usize::from(form.chords)),
-            self.plan.map_or(ENDINGS, |plan| {
-                let in_last = self.form.is_some_and(|form| self.is_last_bar(form));
-                let left = if in_last { 5 - ((rest - 1).max(0) / UNIT).min(4) as usize } else { 0 };
+            form.map_or(0, |form| 1 + usize::from(form.chords)),
+            plan.map_or(ENDINGS, |plan| {
+                let in_last = form.is_some_and(|form| self.is_last_bar(form));
+                let left = if in_last { left() } else { 0 };
                 usize::from(plan.ends_on).min(DEGREES - 1) * 6 + left
             }),
-            self.plan.map_or(REPEATS_LEFT, |plan| {
+            plan.map_or(REPEATS_LEFT, |plan| {
                 (plan.repeats.saturating_sub(self.repeats) as usize).min(REPEATS_LEFT - 1)
             }),
+            self.style.map_or(DANCES - 1, |style| style as usize),
+            self.style.map_or(TRADITIONS - 1, |style| style.tradition() as usize),
+            outline.map_or(SECTION_BARS, |outline| {
+                (outline.section(here).1 - here).min(SECTION_BARS - 1)
+            }),
+            outline.map_or(0, |outline| match outline.bars[outline.section(here).1].line {
+                Bar::End | Bar::EndStart => 2,
+                Bar::Final => 3,
+                Bar::EndFinal => 4,
+                _ => 1,
+            }),
+            outline
+                .filter(|_| !self.in_pickup)
+                .map_or(0, |outline| outline.bars[here].kin as usize),
+            follows(self.model, &self.text),
+            outline.map_or(ENDINGS, |outline| {
+                let end = outline.phrase_end(here);
+                match usize::from(outline.bars[end].cadence) {
+                    degree if degree < DEGREES => {
+                        degree * 6 + if end == here && !self.in_pickup { left() } else { 0 }
+                    }
+                    _ => ENDINGS,
+                }
+            }),
+            outline.map_or(REGISTERS, |outline| usize::from(outline.bars[here].register)),
+            ahead(0),
+            ahead(1),
+            ahead(2),
+            ahead(3),
+            score
+                .filter(|score| !self.in_pickup && score.knows(here + 1))
+                .and_then(|score| score.firsts.get(here + 1).copied().flatten())
+                .map_or(SYMBOLS, usize::from),
         ];
         std::array::from_fn(|fact| (STARTS[fact] + values[fact]) as u16)
     }
@@ -417,6 +536,15 @@ impl Context {
         for hint in &mut self.hints {
             *hint = hint.filter(|&at| self.text[at as usize] == character).map(|at| at + 1);
         }
+        let goes_on = |at: &mut Option<u32>, text: &[u8]| {
+            *at = at.filter(|&at| text.get(at as usize) == Some(&character)).map(|at| at + 1);
+        };
+        goes_on(&mut self.model, &self.text);
+        if let Some(score) = &self.told.score {
+            self.ahead.iter_mut().for_each(|at| goes_on(at, &score.text));
+            goes_on(&mut self.original, &score.text);
+        }
+        let measures = self.measures;
         self.last_symbol = symbol;
         self.text.push(character);
         if self.place == Place::Header {
@@ -436,21 +564,63 @@ impl Context {
                 }
             }
         }
+        if self.measures != measures {
+            (self.model, self.ahead) = (None, [None; LAGS.len()]);
+        }
         for (hint, lag) in self.hints.iter_mut().zip(LAGS) {
             if hint.is_none() && self.time >= lag * self.bar {
-                let at = ((self.time - lag * self.bar) / 2) as usize;
-                *hint = self.reached.get(at).copied().filter(|&at| at > 0).and_then(|at| {
-                    // At a bar's start the passage goes on after whatever bar line stood there.
-                    let mut at = at as usize;
-                    while self.position == 0
-                        && self.text.get(at).is_some_and(|c| b"|: ".contains(c))
-                    {
-                        at += 1;
-                    }
-                    (at < self.text.len()).then_some(at as u32)
-                });
+                *hint = place_at(
+                    &self.reached,
+                    &self.text,
+                    self.time - lag * self.bar,
+                    self.position == 0,
+                );
             }
         }
+        let here = self.measures as usize;
+        if let Some(outline) = &self.told.outline
+            && self.model.is_none()
+            && !self.in_pickup
+            && let Some(bar) = outline.bars.get(here).filter(|bar| bar.back > 0)
+            && self.time >= i32::from(bar.back) * self.bar
+        {
+            let time = self.time - i32::from(bar.back) * self.bar;
+            self.model = place_at(&self.reached, &self.text, time, self.position == 0);
+        }
+        if let Some(score) = &self.told.score {
+            for (ahead, lag) in self.ahead.iter_mut().zip(LAGS) {
+                if ahead.is_none() && score.knows(here + lag as usize) {
+                    let time = self.time + lag * self.bar;
+                    *ahead = place_at(&score.reached, &score.text, time, self.position == 0);
+                }
+            }
+            if self.original.is_none() {
+                self.original =
+                    place_at(&score.reached, &score.text, self.time, self.position == 0);
+            }
+        }
+    }
+
+    /// Where in the text the notes first reached each half tick.
+    pub(super) fn reached(self) -> Vec<u32> {
+        self.reached
+    }
+
+    /// The degree of the last note above the tonic.
+    pub(super) fn last_degree(&self) -> Option<u8> {
+        let last = usize::from(self.pitches[1]);
+        (last < SYMBOLS).then(|| staff_letter(alphabet::character(last as u8)))?
+    }
+
+    /// What the score has at this place; none where it has another note or none that begins here.
+    pub(super) fn original(&self) -> Option<u8> {
+        let score = self.told.score.as_deref()?;
+        self.original.and_then(|at| score.text.get(at as usize)).copied()
+    }
+
+    /// What the text that is the model of this bar goes on with; none where it has no model, or another was written.
+    pub(super) fn model(&self) -> Option<u8> {
+        self.model.and_then(|at| self.text.get(at as usize)).copied()
     }
 
     fn push_header(&mut self, character: u8) {
@@ -614,7 +784,11 @@ impl Context {
                 self.step += if character == b',' { -7 } else { 7 };
                 self.place = Place::Mark;
             }
-            _ if is_ending => self.place = Place::Ending,
+            _ if is_ending => {
+                // What stands between the endings is no section's end: no pickup follows.
+                self.in_pickup = false;
+                self.place = Place::Ending;
+            }
             b'3' if place == Place::Parenthesis => {
                 self.triplet = 3;
                 self.place = Place::Triplet;
@@ -683,6 +857,16 @@ impl Context {
     }
 }
 
+/// Where in a text the passage from this time on stands; at a bar's start after whatever bar line stands there.
+fn place_at(reached: &[u32], text: &[u8], time: i32, at_start: bool) -> Option<u32> {
+    let at = *reached.get((time.max(0) / 2) as usize)?;
+    let mut at = Some(at).filter(|&at| at > 0)? as usize;
+    while at_start && text.get(at).is_some_and(|c| b"|: ".contains(c)) {
+        at += 1;
+    }
+    (at < text.len()).then_some(at as u32)
+}
+
 /// The ticks of a note length's characters so far, none for what is no length yet.
 pub(super) fn length_ticks(so_far: [u8; 3]) -> Option<i32> {
     let end = so_far.iter().position(|&c| c == 0).unwrap_or(3);
@@ -715,7 +899,7 @@ mod tests {
         let told = |context: &mut Context, text: &str| {
             text.bytes().for_each(|character| context.push(character));
             let facts = context.facts();
-            [FACTS - 2, FACTS - 1].map(|fact| usize::from(facts[fact]) - STARTS[fact])
+            [FIRST_FACTS - 2, FIRST_FACTS - 1].map(|fact| usize::from(facts[fact]) - STARTS[fact])
         };
         let text = format!("{FIELDS}GAB ABc|dBG G3|GAB ABc|");
         assert_eq!(told(&mut Context::new(), &text), [ENDINGS, REPEATS_LEFT]);

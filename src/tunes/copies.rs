@@ -103,6 +103,11 @@ impl Melody {
         self.bars.len().checked_sub(STRETCH).and_then(|start| hash(&self.bars[start..]))
     }
 
+    /// Whether a bar, counted from 0, is the same as one before it.
+    pub fn came_before(&self, bar: usize) -> bool {
+        self.bars.get(bar).is_some_and(|here| self.bars[..bar].contains(here))
+    }
+
     /// How many bars have been finished.
     pub fn bars(&self) -> usize {
         self.bars.len()

@@ -4,11 +4,14 @@
 //! complement too, before each section's end and at the last bar. It knows open repeats, the tie that waits for its
 //! note, the triplet that waits for its third, the range, and how many bars are left. After every
 //! character it allows, the tune can still be finished. First and second endings are read but not written: an ending's two
-//! bars, counted as written, would take a bar from another phrase.
+//! bars, counted as written, would take a bar from another phrase. A [`Frame`] that the context knows takes the place of
+//! the form's bars: each bar ends where and in the line that it says, and a section closes on the degree that it says, in
+//! a note of a unit at least.
 
 use super::alphabet::{LETTERS, staff_letter};
 use super::context::{Context, Form, Place, length_ticks};
-use super::plain::{HIGHEST, LENGTHS, LOWEST, UNIT};
+use super::outline::Frame;
+use super::plain::{Bar, HIGHEST, LENGTHS, LOWEST, UNIT};
 
 /// Characters, as a set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,6 +26,11 @@ impl Allowed {
     /// Whether nothing may come: never before the tune's end.
     pub fn is_empty(self) -> bool {
         self.0 == 0
+    }
+
+    /// The same without one character.
+    pub(super) fn without(self, character: u8) -> Self {
+        Self(self.0 & !(1 << character))
     }
 
     fn add(&mut self, characters: &[u8]) {
@@ -52,15 +60,73 @@ pub fn form_of(text: &str) -> Option<Form> {
 
 /// What may follow `context` in a body of this form.
 pub fn allowed(context: &Context, form: Form) -> Allowed {
-    Grammar { context, form }.allowed()
+    let told = context.knows();
+    let (low, high) = told.range.unwrap_or((LOWEST, HIGHEST));
+    let mut grammar =
+        Grammar { context, form, frame: told.frame.as_deref(), close: None, low, high };
+    grammar.close = grammar.closes_on();
+    let may = grammar.allowed();
+    if may.is_empty() && grammar.close.is_some() {
+        // What was given left no room for the close.
+        grammar.close = None;
+        return grammar.allowed();
+    }
+    may
 }
 
 struct Grammar<'a> {
     context: &'a Context,
     form: Form,
+    frame: Option<&'a Frame>,
+    /// The degree of this bar's last note, where the tune or a section closes with it.
+    close: Option<u8>,
+    low: i8,
+    high: i8,
 }
 
 impl Grammar<'_> {
+    /// The degree that the bar must close on; none where it need not.
+    fn closes_on(&self) -> Option<u8> {
+        let context = self.context;
+        if context.in_pickup || context.pickup.is_none() && self.first_pickup() != 0 {
+            return None;
+        }
+        match self.frame {
+            Some(frame) => *frame.closes.get(context.measures as usize)?,
+            None if self.is_last_bar() => context.knows().plan.map(|plan| plan.ends_on),
+            None => None,
+        }
+    }
+
+    /// Ticks of the pickup that the frame wants, or 1 where there is no frame to say.
+    fn first_pickup(&self) -> i32 {
+        self.frame.map_or(1, |frame| frame.pickup)
+    }
+
+    /// Ticks of the bar that are left.
+    fn left(&self) -> i32 {
+        self.end() - self.context.position
+    }
+
+    /// Whether a step is of the degree that the bar closes on.
+    fn is_close(&self, step: i8) -> bool {
+        let tonic = self.context.key.map_or(0, |key| key.letter as i8);
+        self.close.is_none_or(|close| (step - tonic).rem_euclid(7) == close as i8)
+    }
+
+    /// Whether a note or rest may end here, so much before the bar's end, as far as the close goes.
+    fn closes(&self, left: i32, ticks: i32) -> bool {
+        let context = self.context;
+        match (self.close, left) {
+            (None, _) => true,
+            (Some(_), 0) if context.is_rest => {
+                context.last_degree().is_some_and(|degree| Some(degree) == self.close)
+            }
+            (Some(_), 0) => self.is_close(context.step) && !context.has_accidental && ticks >= UNIT,
+            (Some(_), left) => left >= UNIT,
+        }
+    }
+
     fn pickup(&self) -> i32 {
         self.context.pickup.unwrap_or(0)
     }
@@ -70,7 +136,15 @@ impl Grammar<'_> {
     }
 
     fn end(&self) -> i32 {
-        self.context.bar_end(self.form)
+        let context = self.context;
+        match self.frame {
+            Some(frame) if context.in_pickup => frame.pickup,
+            Some(frame) if context.pickup.is_none() && frame.pickup > 0 => frame.pickup,
+            Some(frame) => {
+                frame.bars.get(context.measures as usize).map_or(context.bar, |&(ticks, _)| ticks)
+            }
+            None => context.bar_end(self.form),
+        }
     }
 
     fn allowed(&self) -> Allowed {
@@ -80,10 +154,10 @@ impl Grammar<'_> {
         match context.place {
             Place::Header | Place::Done => {}
             Place::Open => self.note_starts(context.tied, &mut out),
-            Place::Accidental => letters(None, &mut out),
+            Place::Accidental => self.letters(None, &mut out),
             Place::Parenthesis => out.add(b"3"),
             Place::Triplet | Place::Broken => {
-                letters(None, &mut out);
+                self.letters(None, &mut out);
                 out.add(b"^_=");
             }
             Place::Chord(so_far) => chord_goes_on(so_far, &mut out),
@@ -105,7 +179,9 @@ impl Grammar<'_> {
                 }
             }
             Place::Line if over => out.add(b"]"),
-            Place::Line if context.ended_pickup || context.tied.is_some() => {
+            Place::Line
+                if context.ended_pickup || context.tied.is_some() || self.frame.is_some() =>
+            {
                 self.note_starts(context.tied, &mut out)
             }
             Place::Line => {
@@ -137,25 +213,65 @@ impl Grammar<'_> {
         if chord {
             out.add(b"\"");
         }
-        letters(tied, out);
+        if tied.is_none() && self.close.is_some() && self.left() < 36 {
+            // Only the last note can begin here.
+            return self.close_letters(out);
+        }
+        self.letters(tied, out);
         if tied.is_none() {
             out.add(b"^_=z");
-            if self.end() - context.position >= UNIT {
+            if self.left() >= if self.close.is_some() { 2 * UNIT } else { UNIT } {
                 out.add(b"(");
             }
         }
     }
 
+    /// The letters of the degree that the bar closes on.
+    fn close_letters(&self, out: &mut Allowed) {
+        for step in 0..14 {
+            if self.is_close(step) && self.reaches(step) {
+                out.add(&[letter(step)]);
+            }
+        }
+    }
+
+    /// Whether a letter, as it stands or an octave further, is within the range.
+    fn reaches(&self, step: i8) -> bool {
+        let fits = |step: i8| (self.low..=self.high).contains(&step);
+        fits(step) || if step < 7 { fits(step - 7) } else { fits(step + 7) }
+    }
+
+    /// A note's letter: any within the range, or the one that a tie asks for.
+    fn letters(&self, tied: Option<i8>, out: &mut Allowed) {
+        match tied {
+            Some(step) => {
+                out.add(&[letter(step.rem_euclid(7) + if step >= 7 { 7 } else { 0 })]);
+            }
+            None => (0..14).filter(|&step| self.reaches(step)).for_each(|step| {
+                out.add(&[letter(step)]);
+            }),
+        }
+    }
+
     /// Whether a tied note's letter still lacks its octave mark.
     fn must_mark(&self) -> bool {
-        self.context.tied.is_some_and(|step| step != self.context.step)
+        let step = self.context.step;
+        match self.context.tied {
+            Some(tied) => tied != step,
+            None => !(self.low..=self.high).contains(&step),
+        }
+    }
+
+    /// Whether the bar line that comes next is a pickup's.
+    fn ends_pickup(&self) -> bool {
+        self.context.in_pickup || self.context.pickup.is_none() && self.first_pickup() > 0
     }
 
     fn marks(&self, out: &mut Allowed) {
         let step = self.context.step;
         let fits = |moved: i8| match self.context.tied {
             Some(tied) => moved == tied,
-            None => (LOWEST..=HIGHEST).contains(&moved),
+            None => (self.low..=self.high).contains(&moved),
         };
         if step < 7 && fits(step - 7) {
             out.add(b",");
@@ -173,8 +289,11 @@ impl Grammar<'_> {
         let sound = |ticks: i32| if context.triplet > 0 { ticks * 2 / 3 } else { ticks };
         let fits = |ticks: i32| match context.triplet {
             _ if context.broken != 0 => ticks == UNIT,
-            0 => ticks <= room && COMPOSED.contains(&ticks),
-            3 => ticks * 2 <= room && matches!(ticks, 12 | 24 | 48),
+            0 => ticks <= room && COMPOSED.contains(&ticks) && self.closes(room - ticks, ticks),
+            3 => {
+                let room = if self.close.is_some() { room - UNIT } else { room };
+                ticks * 2 <= room && matches!(ticks, 12 | 24 | 48)
+            }
             _ => ticks == context.triplet_ticks,
         };
         for (text, ticks) in LENGTHS {
@@ -190,14 +309,14 @@ impl Grammar<'_> {
             && !context.is_rest
             && context.triplet == 0
             && context.broken == 0
-            && room >= 2 * UNIT
+            && room >= if self.close.is_some() { 3 * UNIT } else { 2 * UNIT }
             // Where units go in pairs, a dotted pair is one of those: in a hornpipe readers swing them already.
             && (context.beat % (2 * UNIT) != 0 || context.note_start % (2 * UNIT) == 0)
         {
             out.add(b"<>");
         }
         if context.triplet > 1 {
-            letters(None, out);
+            self.letters(None, out);
             return out.add(b"^_=");
         }
         debug_assert_eq!(
@@ -225,9 +344,29 @@ impl Grammar<'_> {
             .is_some_and(|letter| context.altered >> letter & 1 == 1);
         if !context.is_rest
             && context.triplet == 0
-            && (position < end || !altered && !self.is_last_bar())
+            && match end - position {
+                0 => {
+                    let here = context.measures as usize;
+                    let given = self.frame.is_some_and(|frame| {
+                        frame.before_given.get(here).is_none_or(|&given| given)
+                            || frame.bars[here].1 != Bar::Plain
+                    });
+                    !altered && !self.is_last_bar() && (!given || context.in_pickup)
+                }
+                left => left >= 2 * UNIT || self.is_close(context.step),
+            }
         {
             out.add(b"-");
+        }
+        if let Some(frame) = self.frame {
+            if position == end {
+                let line = match frame.bars.get(context.measures as usize) {
+                    Some(&(_, line)) if !self.ends_pickup() => line.text(),
+                    _ => "|",
+                };
+                out.add(&line.as_bytes()[..1]);
+            }
+            return;
         }
         // Bar lines.
         if context.in_pickup {
@@ -271,19 +410,10 @@ impl Grammar<'_> {
     }
 }
 
-/// A note's letter: any, or the one that a tie asks for.
-fn letters(tied: Option<i8>, out: &mut Allowed) {
-    match tied {
-        Some(step) => {
-            let letter = LETTERS[step.rem_euclid(7) as usize];
-            out.add(&[if step >= 7 { letter.to_ascii_lowercase() } else { letter }]);
-        }
-        None => {
-            // Both octaves that need no mark are playable whole.
-            out.add(&LETTERS);
-            out.add(&LETTERS.map(|letter| letter.to_ascii_lowercase()));
-        }
-    }
+/// The letter of a step in the two octaves that need no mark.
+fn letter(step: i8) -> u8 {
+    let letter = LETTERS[step.rem_euclid(7) as usize];
+    if step >= 7 { letter.to_ascii_lowercase() } else { letter }
 }
 
 /// How a chord symbol goes on: a root, `#` or `b`, then `m`, `7`, `m7`, `dim` or nothing.

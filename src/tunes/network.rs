@@ -10,7 +10,7 @@ use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
 
 use super::alphabet::SYMBOLS;
-use super::context::{FACTS, fact_rows};
+use super::context::{FACTS, FIRST_FACTS, fact_rows};
 use super::sequence::{RowSums, Sequence};
 
 /// The recurrent cell.
@@ -59,9 +59,9 @@ pub struct Config {
 }
 
 impl Config {
-    /// Whether it is told all that the context knows, and so what a tune is to be like.
+    /// Whether it is told what a tune is to be like: all that the context knows, or all that the first networks were told.
     pub fn is_told_all(&self) -> bool {
-        self.facts == FACTS
+        self.facts == FACTS || self.facts == FIRST_FACTS
     }
 
     /// Every weight's name and shape, in the order of the pass.

@@ -9,6 +9,7 @@ use super::alphabet::staff_letter;
 use super::plain::{
     Bar, Element, HIGHEST, LOWEST, PlainKey, PlainTune, bar_ticks, is_length, sounding,
 };
+use super::style::{Style, Tradition};
 
 /// Why a tune has no plain form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, thiserror::Error)]
@@ -89,10 +90,15 @@ pub fn plain(abc: &str, origin: Origin) -> Result<PlainTune, LeftOut> {
             short += usize::from(i64::from(*ticks) * 8 < WHOLE);
         }
     }
-    let unit: u8 = if metre == (2, 4) && short * 2 > notes { 16 } else { 8 };
+    let rhythm = rhythm(&fields, origin, metre);
+    let style = Style::from_name(&rhythm);
+    // British dances in 3/4 are written in eighth notes however short some are; the others as they move.
+    let may_be_short = metre == (2, 4)
+        || metre == (3, 4) && style.is_some_and(|style| style.tradition() != Tradition::British);
+    let unit: u8 = if may_be_short && short * 2 > notes { 16 } else { 8 };
     let elements = scale(source.elements, unit)?;
     let elements = lay_out(elements, bar_ticks(metre, unit))?;
-    let mut tune = PlainTune { rhythm: rhythm(&fields, origin, metre), metre, unit, key, elements };
+    let mut tune = PlainTune { rhythm, metre, unit, key, elements };
     untie(&mut tune.elements);
     tune.in_key(key).ok_or(LeftOut::Range)
 }
@@ -724,7 +730,28 @@ fn rhythm(fields: &[(u8, String)], origin: Origin, metre: (u8, u8)) -> String {
             .filter(move |(field, _)| *field == name)
             .map(|(_, value)| value.to_ascii_lowercase())
     };
-    const NAMES: [(&str, &str); 24] = [
+    // What is not said in English comes first: some of its words are within the others.
+    const NAMES: [(&str, &str); 43] = [
+        ("slängpolska", "slangpolska"),
+        ("slangpolska", "slangpolska"),
+        ("polska", "polska"),
+        ("polonäs", "polonas"),
+        ("polonas", "polonas"),
+        ("totakt", "totakt pols"),
+        ("gånglåt", "ganglat"),
+        ("ganglat", "ganglat"),
+        ("marsch", "marsch"),
+        ("engelska", "engelska"),
+        ("anglais", "engelska"),
+        ("kadrilj", "kadrilj"),
+        ("schottische", "schottische"),
+        ("schottis", "schottis"),
+        ("freylekhs", "freylekhs"),
+        ("skotshne", "freylekhs"),
+        ("bulgar", "freylekhs"),
+        ("hymn", "hymn"),
+        ("popular song", "popular song"),
+        ("art song", "art song"),
         ("slip jig", "slip jig"),
         ("slipjig", "slip jig"),
         ("hop jig", "slip jig"),
@@ -746,7 +773,6 @@ fn rhythm(fields: &[(u8, String)], origin: Origin, metre: (u8, u8)) -> String {
         ("morris", "morris"),
         ("quickstep", "march"),
         ("quick step", "march"),
-        ("schottische", "schottische"),
         ("minuet", "minuet"),
         ("song", "air"),
     ];
@@ -762,8 +788,14 @@ fn rhythm(fields: &[(u8, String)], origin: Origin, metre: (u8, u8)) -> String {
         }
         .to_owned()
     };
+    if let Some(name) = all(b'R').find_map(|value| abroad(&value, origin.folder, metre)) {
+        return name.to_owned();
+    }
     if let Some(name) = all(b'R').find_map(|value| find(&value)) {
         return settle(name);
+    }
+    if let Some(name) = of_collection(origin.folder, metre) {
+        return name.to_owned();
     }
     let z = all(b'Z').filter(|value| value.contains("id:")).find_map(|value| find(&value));
     if let Some(name) = z {
@@ -798,6 +830,54 @@ fn rhythm(fields: &[(u8, String)], origin: Origin, metre: (u8, u8)) -> String {
         _ => "air",
     };
     settle(name)
+}
+
+/// What a collection other than the British ones means by a word that those use too.
+fn abroad(word: &str, folder: &str, metre: (u8, u8)) -> Option<&'static str> {
+    let is = |words: &[&str]| words.contains(&word);
+    match folder {
+        "folkwiki" => match metre {
+            (3, 4) if is(&["polska"]) => Some("polska"),
+            _ if is(&["vals", "hambo"]) => Some(if word == "vals" { "vals" } else { "polska" }),
+            _ if is(&["visa"]) => Some("visa"),
+            (3, 4) if is(&["pols", "rörospols", "springlek", "svingedans", "mazurka"]) => {
+                Some("polska")
+            }
+            (2, 4) if is(&["polkett", "polka", "galopp"]) => Some("polka"),
+            _ if is(&["skänklåt"]) => Some("ganglat"),
+            _ => None,
+        },
+        "openewld" => Some(match word {
+            "folk song" => "song",
+            "carol" | "hymn" => "hymn",
+            "classical" => "art song",
+            "march" => "march",
+            _ => "popular song",
+        }),
+        "lieder" => Some("art song"),
+        _ if is(&["song"]) => Some("song").filter(|_| folder.is_empty()),
+        _ if is(&["vals"]) => Some("vals"),
+        _ if is(&["visa"]) => Some("visa"),
+        _ => None,
+    }
+}
+
+/// What a tune of a collection is that says nothing of its rhythm.
+fn of_collection(folder: &str, metre: (u8, u8)) -> Option<&'static str> {
+    match folder {
+        "folkwiki" => Some("lat"),
+        "klezmer" => Some("freylekhs"),
+        "dutch" => Some("dutch song"),
+        "hymns" | "hymnal" => Some("hymn"),
+        "newzealand" | "tuneworks" | "ceilidh" | "oldtime" => Some(match metre {
+            (6, 8) => "jig",
+            (9, 8) => "slip jig",
+            (3, 4) => "waltz",
+            (2, 4) => "polka",
+            _ => "reel",
+        }),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

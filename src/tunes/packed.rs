@@ -5,8 +5,10 @@
 
 /// Columns of a panel: two vectors of eight floats.
 const WIDE: usize = 16;
-/// States that go through a panel together: their sums stay in registers.
+/// States that go through a panel together: their sums stay in registers, of which AVX-512 has twice as many.
 const STATES: usize = 4;
+#[cfg(target_arch = "x86_64")]
+const STATES_512: usize = 8;
 /// Rows of a panel that are read at a time: they stay in the first cache.
 const DEEP: usize = 256;
 
@@ -45,20 +47,31 @@ impl Packed {
     pub fn add_product(&self, out: &mut [f32], states: &[f32]) {
         #[cfg(target_arch = "x86_64")]
         {
+            #[target_feature(enable = "avx512f,avx2,fma")]
+            fn widest(packed: &Packed, out: &mut [f32], states: &[f32]) {
+                packed.add::<true, STATES_512>(out, states);
+            }
             #[target_feature(enable = "avx2,fma")]
             fn fused(packed: &Packed, out: &mut [f32], states: &[f32]) {
-                packed.add::<true>(out, states);
+                packed.add::<true, STATES>(out, states);
+            }
+            if is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx2")
+                && is_x86_feature_detected!("fma")
+            {
+                // SAFETY: the three features were found on this machine in the lines above.
+                return unsafe { widest(self, out, states) };
             }
             if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
                 // SAFETY: both features were found on this machine in the line above.
                 return unsafe { fused(self, out, states) };
             }
         }
-        self.add::<false>(out, states);
+        self.add::<false, STATES>(out, states);
     }
 
     #[inline(always)]
-    fn add<const FUSED: bool>(&self, out: &mut [f32], states: &[f32]) {
+    fn add<const FUSED: bool, const STATES: usize>(&self, out: &mut [f32], states: &[f32]) {
         let Self { panels, inputs, outputs } = self;
         let count = out.len() / outputs;
         if count == 0 {
@@ -73,7 +86,7 @@ impl Packed {
                         let at = (first + state).min(count - 1) * inputs + part * DEEP;
                         &states[at..at + rows.len()]
                     });
-                    let sums = sums::<FUSED>(states, rows);
+                    let sums = sums::<FUSED, STATES>(states, rows);
                     for (state, sums) in sums.iter().enumerate().take(count - first) {
                         let out = &mut out[(first + state) * outputs..][columns.clone()];
                         for (out, sum) in out.iter_mut().zip(sums) {
@@ -87,7 +100,7 @@ impl Packed {
 }
 
 #[inline(always)]
-fn sums<const FUSED: bool>(
+fn sums<const FUSED: bool, const STATES: usize>(
     states: [&[f32]; STATES],
     rows: &[[f32; WIDE]],
 ) -> [[f32; WIDE]; STATES] {
@@ -123,7 +136,7 @@ mod tests {
             ] {
                 let (mut out, mut plain) = (vec![1.0; count * outputs], vec![1.0; count * outputs]);
                 packed.add_product(&mut out, &states);
-                packed.add::<false>(&mut plain, &states);
+                packed.add::<false, STATES>(&mut plain, &states);
                 for (at, (&out, &plain)) in out.iter().zip(&plain).enumerate() {
                     let (state, output) = (at / outputs, at % outputs);
                     let wanted: f32 = (0..inputs)

@@ -201,7 +201,8 @@ pub enum Bar {
 }
 
 impl Bar {
-    fn text(self) -> &'static str {
+    /// As the plain form writes it.
+    pub(super) fn text(self) -> &'static str {
         match self {
             Self::Plain => "|",
             Self::Double => "||",

@@ -2,14 +2,18 @@
 //!
 //! A musician who sets out on a reel knows that it will come home and that some of its bars will come back, before the
 //! first note is chosen. The network's file holds, for every training tune that could have been composed, its dance, its
-//! length and its [`Plan`]; a new tune takes the plan of one of its dance and length, by its seed. No notes
-//! are in it: an ending degree and a count.
+//! length, its [`Plan`] and its [`Outline`]; a new tune takes those of one of its dance and length, by its seed. No notes
+//! are in them.
+
+use std::sync::Arc;
 
 use rand::Rng;
 use rand::seq::IndexedRandom;
 
 use super::context::{DEGREES, Plan};
 use super::grammar;
+use super::outline::Outline;
+use super::plain::bar_ticks;
 use super::style::Style;
 
 /// Of fewer tunes of one dance and length no distribution is taken, but of the dance as a whole.
@@ -87,6 +91,135 @@ impl Plans {
             self.like(style, bars).into_iter().map(|row| Self::plan(row, bars).repeats).collect();
         repeats.sort_unstable();
         Plan { ends_on: 0, repeats: repeats.get(repeats.len() / 2).copied().unwrap_or(0) }
+    }
+}
+
+/// A dance's outline in the file: the dance, the bar in half units, and the outline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Kept {
+    style: u8,
+    bar: u8,
+    outline: Arc<Outline>,
+}
+
+/// The outlines of many tunes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Outlines(Vec<Kept>);
+
+/// From fewer outlines of one dance and length none is drawn, but also from those of its like.
+const FEW: usize = 4;
+
+impl Outlines {
+    /// Those of tunes in plain form that could have been composed.
+    pub fn of<'a>(texts: impl Iterator<Item = &'a str>) -> Self {
+        let keep = |text: &str| {
+            let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name));
+            let style = Style::from_name(field("R:")?)? as u8;
+            let (beats, unit) = field("M:")?.split_once('/')?;
+            let metre = (beats.parse().ok()?, unit.parse().ok()?);
+            let bar = bar_ticks(metre, field("L:1/")?.parse().ok()?) / 12;
+            grammar::form_of(text)?;
+            let outline = Arc::new(Outline::of(text)?);
+            Some(Kept { style, bar: u8::try_from(bar).ok()?, outline })
+        };
+        Self(texts.filter_map(keep).collect())
+    }
+
+    /// From the bytes of [`Self::bytes`]; none where they can't be that.
+    pub fn from_bytes(mut bytes: &[u8]) -> Option<Self> {
+        let mut kept = Vec::new();
+        while let [style, bar, length, low, rest @ ..] = bytes {
+            let length = usize::from(u16::from_le_bytes([*length, *low]));
+            let (outline, rest) = rest.split_at_checked(length)?;
+            let outline = Arc::new(Outline::from_bytes(outline)?);
+            kept.push(Kept { style: *style, bar: *bar, outline });
+            bytes = rest;
+        }
+        bytes.is_empty().then_some(Self(kept))
+    }
+
+    /// For each its dance, its bar, the length of the rest in two bytes, and the rest.
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for kept in &self.0 {
+            let outline = kept.outline.bytes();
+            bytes.extend([kept.style, kept.bar]);
+            bytes.extend((outline.len() as u16).to_le_bytes());
+            bytes.extend(outline);
+        }
+        bytes
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Those for a tune of this dance and length whose bar has so many ticks: of such tunes, of the first sections of
+    /// longer ones, or where these are few of the dances of its tradition in such a bar, or of all. `takes` says which
+    /// pickups will do.
+    fn like(
+        &self,
+        style: Style,
+        bars: u32,
+        bar: i32,
+        takes: &dyn Fn(i32) -> bool,
+    ) -> Vec<Arc<Outline>> {
+        let of = |wanted: &dyn Fn(u8) -> bool| -> Vec<Arc<Outline>> {
+            let fitting = |kept: &&Kept| {
+                wanted(kept.style) && i32::from(kept.bar) * 12 == bar && takes(kept.outline.pickup)
+            };
+            let fitting = || self.0.iter().filter(fitting).map(|kept| &kept.outline);
+            let whole = fitting().filter(|outline| outline.bars.len() == bars as usize);
+            let mut found: Vec<_> = whole.cloned().collect();
+            if found.len() < FEW {
+                found.extend(
+                    fitting().filter_map(|outline| outline.first(bars as usize)).map(Arc::new),
+                );
+            }
+            found
+        };
+        let tradition = |other: u8| {
+            Style::ALL_NAMES
+                .get(usize::from(other))
+                .is_some_and(|(other, _)| other.tradition() == style.tradition())
+        };
+        [&|other: u8| other == style as u8, &tradition as &dyn Fn(u8) -> bool, &|_: u8| true]
+            .into_iter()
+            .map(of)
+            .find(|found| found.len() >= FEW)
+            .unwrap_or_default()
+    }
+
+    /// One for a tune of this dance and length, each as likely as the other; none where there is none.
+    pub fn draw(
+        &self,
+        style: Style,
+        bars: u32,
+        bar: i32,
+        takes: &dyn Fn(i32) -> bool,
+        random: &mut impl Rng,
+    ) -> Option<Arc<Outline>> {
+        self.like(style, bars, bar, takes).choose(random).cloned()
+    }
+
+    /// The usual one: it comes home, and as many of its bars come back as in the middle one of such.
+    pub fn usual(
+        &self,
+        style: Style,
+        bars: u32,
+        bar: i32,
+        takes: &dyn Fn(i32) -> bool,
+    ) -> Option<Arc<Outline>> {
+        let mut found = self.like(style, bars, bar, takes);
+        found.retain(|outline| outline.plan().is_some_and(|plan| plan.ends_on == 0));
+        found.sort_by_key(|outline| outline.plan().map(|plan| plan.repeats));
+        found.get(found.len() / 2).cloned()
     }
 }
 

@@ -233,11 +233,11 @@ mod tests {
         let mut step = Step::new(weights);
         let mut ours = Vec::new();
         for character in TUNE.bytes() {
-            facts.extend(context.facts());
+            facts.extend_from_slice(&context.facts()[..config.facts]);
             ours.extend_from_slice(step.step(weights, &context.facts()));
             context.push(character);
         }
-        let steps = facts.len() / FACTS;
+        let steps = facts.len() / config.facts;
         let state = network.zero_state(1).unwrap();
         let (scores, _) = network.forward(facts, &vec![1.0; steps], &state, None).unwrap();
         let theirs = scores.flatten_all().unwrap().to_vec1::<f32>().unwrap();

@@ -7,7 +7,7 @@ use safetensors::{SafeTensors, serialize};
 
 use super::context::FACTS;
 use super::network::Config;
-use super::plans::Plans;
+use super::plans::{Outlines, Plans};
 
 /// A file that is no tune network.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -85,12 +85,15 @@ pub struct Weights {
     pub stretches: Vec<u32>,
     /// What the training tunes come to, for new ones to do likewise.
     pub plans: Plans,
+    /// The outlines of the training tunes; none in files of the first networks, which were told none.
+    pub outlines: Outlines,
     /// What the file says about itself: validation figures, seed.
     pub notes: HashMap<String, String>,
 }
 
 const STRETCHES: &str = "stretches";
 const PLANS: &str = "plans";
+const OUTLINES: &str = "outlines";
 
 impl Weights {
     /// Rounds a trained network's weights, given by the names of [`Config::weights`].
@@ -150,6 +153,7 @@ impl Weights {
             head_bias: vector("head.bias")?,
             stretches,
             plans,
+            outlines: Outlines::default(),
             notes,
         })
     }
@@ -191,7 +195,12 @@ impl Weights {
             .collect();
         let plans = Plans::from_bytes(file.tensor(PLANS)?.data())
             .ok_or_else(|| WeightsError("no sound plans in it".into()))?;
-        Self::collect(config, stretches, plans, notes, |name, shape| {
+        let outlines = match file.tensor(OUTLINES) {
+            Ok(tensor) => Outlines::from_bytes(tensor.data())
+                .ok_or_else(|| WeightsError("no sound outlines in it".into()))?,
+            Err(_) => Outlines::default(),
+        };
+        let collected = Self::collect(config, stretches, plans, notes, |name, shape| {
             let tensor = file.tensor(name)?;
             if tensor.shape() != shape {
                 return Err(WeightsError(format!("{name} has another shape")));
@@ -208,7 +217,8 @@ impl Weights {
             }
             let values = tensor.data().iter().map(|&byte| byte as i8).collect();
             Ok(Found::Matrix(Matrix { values, scales, width }))
-        })
+        })?;
+        Ok(Self { outlines, ..collected })
     }
 
     fn matrices(&self) -> Vec<(String, &Matrix)> {
@@ -271,6 +281,10 @@ impl Weights {
         tensors.push((STRETCHES.to_owned(), Dtype::U32, vec![self.stretches.len()], stretches));
         let plans = (PLANS.to_owned(), Dtype::U8, vec![self.plans.len(), 4], self.plans.bytes());
         tensors.push(plans);
+        if !self.outlines.is_empty() {
+            let bytes = self.outlines.bytes();
+            tensors.push((OUTLINES.to_owned(), Dtype::U8, vec![bytes.len()], bytes));
+        }
         let views = tensors
             .iter()
             .map(|(name, dtype, shape, data)| {
@@ -316,12 +330,14 @@ mod tests {
         assert_eq!(read.floats(), composer.weights().floats());
         assert_eq!(read.stretches, composer.weights().stretches);
         assert_eq!(read.plans, composer.weights().plans);
+        assert_eq!(read.outlines, composer.weights().outlines);
     }
 
     #[test]
     fn a_network_that_was_told_other_facts_is_refused_in_one_line() {
-        let bytes = Composer::embedded().unwrap().weights().to_safetensors().unwrap();
-        let told = format!(r#",\"facts\":{FACTS}"#).into_bytes();
+        let composer = Composer::embedded().unwrap();
+        let bytes = composer.weights().to_safetensors().unwrap();
+        let told = format!(r#",\"facts\":{}"#, composer.weights().config.facts).into_bytes();
         let at = bytes.windows(told.len()).position(|part| part == told).unwrap();
         let with = |text: &str| {
             let mut bytes = bytes.clone();
@@ -329,7 +345,7 @@ mod tests {
             Composer::from_safetensors(&bytes).unwrap_err().to_string()
         };
         let blank = " ".repeat(told.len());
-        let fewer = format!(r#",\"facts\":{}"#, FACTS - 2);
+        let fewer = format!(r#",\"facts\":{}"#, FACTS - 3);
         let more = format!(r#",\"facts\":{}"#, FACTS + 1);
         for text in [&blank, &fewer, &more] {
             let error = with(text);

@@ -39,6 +39,36 @@ pub enum DanceStyle {
     Air,
     #[id = "morris"]
     Morris,
+    #[id = "polska"]
+    Polska,
+    #[id = "slangpolska"]
+    #[name = "Slängpolska"]
+    Slangpolska,
+    #[id = "vals"]
+    Vals,
+    #[id = "schottis"]
+    Schottis,
+    #[id = "polonas"]
+    #[name = "Polonäs"]
+    Polonas,
+    #[id = "marsch"]
+    Marsch,
+    #[id = "ganglat"]
+    #[name = "Gånglåt"]
+    Ganglat,
+    #[id = "visa"]
+    Visa,
+    #[id = "engelska"]
+    Engelska,
+    #[id = "freylekhs"]
+    Freylekhs,
+    #[id = "song"]
+    Song,
+    #[id = "hymn"]
+    Hymn,
+    #[id = "popular-song"]
+    #[name = "Popular song"]
+    PopularSong,
 }
 
 impl DanceStyle {

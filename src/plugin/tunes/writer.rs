@@ -156,9 +156,6 @@ impl Writer {
             },
             temperature: self.params.temperature.value(),
             seed,
-            // A composer that writes chords wants them from the first bar on, and a phrase that was
-            // played in has none.
-            chords: phrase.is_none(),
             phrase: phrase.map(|phrase| phrase.abc),
             ..Request::default()
         };
