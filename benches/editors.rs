@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use earworm_plugin::meter::editor::{MeterEditor, show as show_meter};
 use earworm_plugin::meter::params::MeterParams;
-use earworm_plugin::meter::shared::{BANDS, COLUMNS, Hearing, MeterShared};
+use earworm_plugin::meter::shared::{BANDS, COLUMNS, GENRES, Hearing, MeterShared};
 use earworm_plugin::theme;
 use earworm_plugin::tunes::editor::{Side, TunesEditor, View, show as show_tunes};
 use earworm_plugin::tunes::params::TunesParams;
@@ -102,8 +102,8 @@ fn hear(shared: &MeterShared, frame: usize) {
     picture.columns.push_back(column);
     picture.drawn += 1;
     drop(picture);
-    let mut probabilities = [0.02; 12];
-    probabilities[frame / 20 % 12] = 0.78;
+    let mut probabilities = [0.02; GENRES];
+    probabilities[frame / 20 % GENRES] = 0.78;
     for (genre, p) in probabilities.into_iter().enumerate() {
         shared.probabilities[genre].store(p, Ordering::Relaxed);
         shared.shown[genre].store(p, Ordering::Relaxed);

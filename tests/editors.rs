@@ -7,11 +7,12 @@ mod raster;
 
 use earworm_plugin::meter::editor::{MeterEditor, show as show_meter};
 use earworm_plugin::meter::params::MeterParams;
-use earworm_plugin::meter::shared::{BANDS, Evidence, Hearing, MeterShared};
+use earworm_plugin::meter::shared::{BANDS, Evidence, GENRES, Hearing, MeterShared};
+use earworm_plugin::remembered::Size;
 use earworm_plugin::theme;
 use earworm_plugin::tunes::editor::{Side, TunesEditor, View as Sheet, show as show_tunes};
 use earworm_plugin::tunes::params::TunesParams;
-use earworm_plugin::tunes::shared::{NOWHERE, Origin, TunesShared, Writing};
+use earworm_plugin::tunes::shared::{Command, NOWHERE, Origin, TunesShared, Writing};
 use egui::accesskit::Role;
 use egui::{Event, Key, Modifiers, PointerButton, Theme};
 use egui_kittest::Harness;
@@ -27,9 +28,15 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 /// A host that does at once what an editor asks for, and remembers it.
-#[derive(Default)]
 struct Host {
+    api: PluginApi,
     gestures: Mutex<Vec<Gesture>>,
+}
+
+impl Default for Host {
+    fn default() -> Self {
+        Self { api: PluginApi::Clap, gestures: Mutex::default() }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -47,7 +54,7 @@ impl Host {
 
 impl GuiContextInner for Host {
     fn plugin_api(&self) -> PluginApi {
-        PluginApi::Standalone
+        self.api
     }
 
     unsafe fn raw_begin_set_parameter(&self, _: ParamPtr) {
@@ -129,7 +136,7 @@ fn open(view: View, meter: Meter) -> (Harness<'static, Meter>, Textures) {
 const HOP: f32 = 0.0775;
 
 /// As if the engine had heard so many seconds of something.
-fn hear(shared: &MeterShared, seconds: f32, hearing: Hearing, probabilities: [f32; 12]) {
+fn hear(shared: &MeterShared, seconds: f32, hearing: Hearing, probabilities: [f32; GENRES]) {
     let columns = (seconds / HOP) as u64;
     shared.column_seconds.store(HOP, Ordering::Relaxed);
     shared.sample_rate.store(48_000.0, Ordering::Relaxed);
@@ -137,6 +144,13 @@ fn hear(shared: &MeterShared, seconds: f32, hearing: Hearing, probabilities: [f3
     for (genre, p) in probabilities.into_iter().enumerate() {
         shared.probabilities[genre].store(p, Ordering::Relaxed);
         shared.shown[genre].store(p, Ordering::Relaxed);
+    }
+    if matches!(hearing, Hearing::Heard | Hearing::Unsure) {
+        let loudness = &shared.loudness;
+        loudness.momentary.store(-13.7, Ordering::Relaxed);
+        loudness.short_term.store(-14.1, Ordering::Relaxed);
+        loudness.integrated.store(-14.6, Ordering::Relaxed);
+        loudness.true_peak.store(-0.8, Ordering::Relaxed);
     }
     shared.readings.fetch_add(1, Ordering::Relaxed);
     shared.set_hearing(hearing);
@@ -167,8 +181,8 @@ fn hear(shared: &MeterShared, seconds: f32, hearing: Hearing, probabilities: [f3
     }
 }
 
-fn mostly(genre: usize, p: f32) -> [f32; 12] {
-    let mut probabilities = [(1.0 - p) / 20.0; 12];
+fn mostly(genre: usize, p: f32) -> [f32; GENRES] {
+    let mut probabilities = [(1.0 - p) / 20.0; GENRES];
     probabilities[genre] = p;
     probabilities[(genre + 4) % 12] = (1.0 - p) * 0.45;
     probabilities
@@ -204,7 +218,7 @@ fn five_minutes(meter: &Meter) {
             hear(&shared, 1.0, hearing, probabilities);
         }
     };
-    listen(20, Hearing::Listening, [0.0; 12]);
+    listen(20, Hearing::Listening, [0.0; GENRES]);
     for second in 0..70 {
         listen(1, Hearing::Heard, mostly(5, 0.55 + 0.25 * (second as f32 / 9.0).sin()));
     }
@@ -232,13 +246,13 @@ const THEMES: [(&str, Theme); 2] = [("dark", Theme::Dark), ("light", Theme::Ligh
 
 #[test]
 fn the_meter_looks_as_it_should_in_every_state() {
-    type State = (&'static str, Hearing, [f32; 12]);
+    type State = (&'static str, Hearing, [f32; GENRES]);
     let states: [State; 8] = [
-        ("listening", Hearing::Listening, [0.0; 12]),
-        ("silence", Hearing::Silence, [0.0; 12]),
+        ("listening", Hearing::Listening, [0.0; GENRES]),
+        ("silence", Hearing::Silence, [0.0; GENRES]),
         ("unsure", Hearing::Unsure, mostly(2, 0.3)),
         ("heard", Hearing::Heard, mostly(9, 0.83)),
-        ("failed", Hearing::Failed, [0.0; 12]),
+        ("failed", Hearing::Failed, [0.0; GENRES]),
         ("asleep", Hearing::Asleep, mostly(9, 0.83)),
         ("frozen", Hearing::Heard, mostly(9, 0.83)),
         ("map", Hearing::Heard, mostly(9, 0.83)),
@@ -276,7 +290,7 @@ fn the_meter_looks_as_it_should_in_every_state() {
             if state == "frozen" {
                 harness.key_press(Key::F);
                 harness.run();
-                hear(&harness.state().shared, 5.0, Hearing::Silence, [0.0; 12]);
+                hear(&harness.state().shared, 5.0, Hearing::Silence, [0.0; GENRES]);
                 harness.run();
             }
             let picture = textures.paint(&harness.ctx, harness.output());
@@ -343,6 +357,12 @@ fn tunes(abc: &str) -> Tunes {
         tunes.shared.set_tune(abc, Origin::Edited).unwrap();
     }
     tunes
+}
+
+/// The same in a window of the program's own.
+fn standalone_tunes(abc: &str) -> Tunes {
+    let host = Host { api: PluginApi::Standalone, ..Host::default() };
+    Tunes { gui: GuiContext::new(Arc::new(host)), ..tunes(abc) }
 }
 
 fn open_tunes(view: View, tunes: Tunes) -> (Harness<'static, Tunes>, Textures) {
@@ -496,7 +516,7 @@ fn the_tunes_window_fits_its_smallest_size_a_large_one_and_every_scale() {
 #[test]
 fn panels_and_menus_look_as_they_should() {
     for (name, theme) in THEMES {
-        for label in ["Playing", "Weights", "Save"] {
+        for label in ["Writing", "Playing", "Practise", "Save"] {
             let view = View { size: [900.0, 560.0], scale: 1.0, theme };
             let (mut harness, textures) = open_tunes(view, tunes(ENGRAVED[0].1));
             harness.run();
@@ -572,7 +592,7 @@ fn a_frozen_meter_holds_its_picture_while_listening_goes_on() {
     harness.run();
     harness.get_by_label("Freeze").click();
     harness.run();
-    hear(&shared, 1.0, Hearing::Silence, [0.0; 12]);
+    hear(&shared, 1.0, Hearing::Silence, [0.0; GENRES]);
     harness.run();
     assert!(harness.query_by_label("80 % sure").is_some());
     assert!(harness.query_by_label("Silence").is_none());
@@ -584,7 +604,7 @@ fn a_frozen_meter_holds_its_picture_while_listening_goes_on() {
 #[test]
 fn digital_silence_is_dark_and_not_the_loudest_colour() {
     let meter = meter();
-    hear(&meter.shared, 10.0, Hearing::Silence, [0.0; 12]);
+    hear(&meter.shared, 10.0, Hearing::Silence, [0.0; GENRES]);
     for column in &mut meter.shared.picture().columns {
         *column = [0.0; BANDS];
     }
@@ -965,7 +985,7 @@ fn every_control_has_a_name_for_a_screen_reader() {
         harness.run();
         all_named(&harness, 7, "Meter");
         let menu = if size[0] < 500.0 { "More" } else { "Save" };
-        for panel in [menu, "Weights"] {
+        for panel in [menu, "Options"] {
             harness.get_by_label(panel).click();
             harness.run();
             all_named(&harness, 8, panel);
@@ -985,7 +1005,7 @@ fn every_control_has_a_name_for_a_screen_reader() {
         }
         let panels: &[&str] = match size[0] < 500.0 {
             true => &["More", "More settings", "Save", "Open"],
-            false => &["Playing", "Weights", "Save", "Open"],
+            false => &["Writing", "Playing", "Practise", "Presets", "Save", "Open"],
         };
         for panel in panels {
             let (mut harness, _) = open_tunes(view, tunes(ENGRAVED[0].1));
@@ -1083,7 +1103,7 @@ fn weights_are_chosen_in_the_window_and_asked_of_the_worker() {
     let shared = meter.shared.clone();
     let (mut harness, _) = open(DEFAULT, meter);
     harness.run();
-    harness.get_by_label("Weights").click();
+    harness.get_by_label("Options").click();
     harness.run();
     harness.get_by_label("Load weights…").click();
     harness.run();
@@ -1093,4 +1113,471 @@ fn weights_are_chosen_in_the_window_and_asked_of_the_worker() {
     harness.key_press(Key::Enter);
     harness.run();
     assert_eq!(shared.weights.awaited().unwrap().path, Some(path));
+}
+
+/// The texts of the list of the last tunes, the latest first.
+fn listed(shared: &TunesShared) -> Vec<String> {
+    shared.past().tunes().map(|tune| tune.abc.clone()).collect()
+}
+
+fn type_into_the_text(harness: &mut Harness<'static, Tunes>, text: &str) {
+    harness.get_by_label("ABC text").focus();
+    harness.run();
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::End);
+    harness.event(Event::Text(text.to_owned()));
+    harness.step();
+}
+
+#[test]
+fn opened_pasted_and_picked_tunes_are_entries_of_their_own_and_none_is_lost() {
+    let tunes = tunes(ENGRAVED[0].1);
+    let shared = tunes.shared.clone();
+    let (mut harness, _) = open_tunes(DEFAULT, tunes);
+    harness.run();
+    // A tune is typed, and before typing has paused another is pasted.
+    type_into_the_text(&mut harness, "G6|");
+    let typed = harness.state().shared.tune().abc.clone() + "G6|";
+    harness.get_by_label("Undo").focus();
+    harness.step();
+    harness.event(Event::Paste(ENGRAVED[1].1.to_owned()));
+    harness.run();
+    harness.input_mut().dropped_files.push(Arc::new(Dropped("waltz.abc", ENGRAVED[2].1.into())));
+    harness.run();
+    harness.input_mut().dropped_files.push(Arc::new(Dropped("reel.abc", ENGRAVED[3].1.into())));
+    harness.run();
+    let expected = [ENGRAVED[3].1, ENGRAVED[2].1, ENGRAVED[1].1];
+    let list = listed(&shared);
+    assert_eq!(list[..3], expected);
+    assert!(list.iter().any(|tune| tune.trim_end() == typed.trim_end()), "{list:#?}");
+    assert!(list.iter().any(|tune| tune == ENGRAVED[0].1));
+    let origins: Vec<Origin> = shared.past().tunes().map(|tune| tune.origin).collect();
+    assert_eq!(origins[..3], [Origin::Opened, Origin::Opened, Origin::Pasted]);
+    // An older one is picked.
+    harness.state_mut().editor.side = Side::Past;
+    harness.run();
+    harness.get_by_label("Hear Slip Jig").click();
+    harness.run();
+    assert_eq!(shared.tune().abc, ENGRAVED[1].1);
+    assert_eq!(listed(&shared).len(), list.len());
+}
+
+#[test]
+fn typing_on_replaces_what_was_typed_but_never_a_starred_tune_nor_one_that_came_otherwise() {
+    let shared = TunesShared::new();
+    let tune = |body: &str| format!("X:1\nT:Typed\nM:4/4\nL:1/4\nK:C\n{body}\n");
+    shared.set_tune(&tune("CDEF|"), Origin::Opened).unwrap();
+    shared.type_on(&tune("CDEF|G|")).unwrap();
+    let second = shared.type_on(&tune("CDEF|GA|")).unwrap();
+    assert_eq!(listed(&shared)[..2], [tune("CDEF|GA|"), tune("CDEF|")]);
+    shared.star(second.number);
+    shared.type_on(&tune("CDEF|GAB|")).unwrap();
+    shared.type_on(&tune("CDEF|GABc|")).unwrap();
+    assert_eq!(listed(&shared)[..3], [tune("CDEF|GABc|"), tune("CDEF|GA|"), tune("CDEF|")]);
+    assert!(shared.past().is_starred(second.number));
+    // One that was typed, left, and taken up again is left as it was too.
+    shared.set_tune(ENGRAVED[1].1, Origin::Pasted).unwrap();
+    shared.set_tune(&tune("CDEF|GABc|"), Origin::Edited).unwrap();
+    shared.type_on(&tune("CDEF|GABc|c4|")).unwrap();
+    assert!(listed(&shared).contains(&tune("CDEF|GABc|")));
+}
+
+#[test]
+fn fifty_one_starred_tunes_all_stay_and_so_does_the_one_that_plays() {
+    let shared = TunesShared::new();
+    for seed in 0..51 {
+        let abc = ENGRAVED[1].1.replace("Slip Jig", &format!("Number {seed}"));
+        let tune = shared.set_tune(&abc, Origin::Composed { seed, continued: false }).unwrap();
+        shared.star(tune.number);
+    }
+    shared.set_tune(ENGRAVED[2].1, Origin::Opened).unwrap();
+    assert_eq!(listed(&shared)[0], ENGRAVED[2].1);
+    assert_eq!(
+        shared.past().tunes().filter(|tune| shared.past().is_starred(tune.number)).count(),
+        51
+    );
+}
+
+#[test]
+fn redo_brings_back_what_undo_went_back_from() {
+    let tunes = tunes(ENGRAVED[0].1);
+    let shared = tunes.shared.clone();
+    shared.set_tune(ENGRAVED[1].1, Origin::Opened).unwrap();
+    let (mut harness, _) = open_tunes(DEFAULT, tunes);
+    harness.run();
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::Z);
+    harness.run();
+    assert_eq!(shared.tune().abc, ENGRAVED[0].1);
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::Y);
+    harness.run();
+    assert_eq!(shared.tune().abc, ENGRAVED[1].1);
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::Z);
+    harness.run();
+    harness.key_press_modifiers(Modifiers::COMMAND | Modifiers::SHIFT, Key::Z);
+    harness.run();
+    assert_eq!(shared.tune().abc, ENGRAVED[1].1);
+    assert!(!shared.can_redo());
+}
+
+#[test]
+fn the_keys_for_writing_opening_and_saving_work_while_the_text_has_the_keyboard() {
+    let tunes = tunes(ENGRAVED[0].1);
+    let shared = tunes.shared.clone();
+    let (mut harness, _) = open_tunes(DEFAULT, tunes);
+    harness.run();
+    harness.get_by_label("ABC text").focus();
+    harness.run();
+    assert!(!shared.awaits(&Command::Generate));
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::G);
+    harness.run();
+    assert!(shared.awaits(&Command::Generate));
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::S);
+    harness.run();
+    assert!(harness.query_by_label("Save as").is_some());
+    harness.get_by_label("Cancel").click();
+    harness.run();
+    assert!(harness.query_by_label("Save as").is_none());
+}
+
+#[test]
+fn the_controls_at_the_right_are_reached_from_left_to_right() {
+    let mut tunes = tunes(ENGRAVED[0].1);
+    tunes.editor.side = Side::Past;
+    let (mut harness, _) = open_tunes(View { size: [900.0, 560.0], ..DEFAULT }, tunes);
+    harness.run();
+    let reached = tabbed(&mut harness);
+    let place = |name: &str| reached.iter().position(|reached| reached == name).unwrap();
+    for row in [
+        ["Score", "Roll", "Text", "Tunes", "Light theme"].as_slice(),
+        &["Open", "Smaller notes", "Larger notes"],
+    ] {
+        let places: Vec<usize> = row.iter().map(|name| place(name)).collect();
+        assert!(places.is_sorted(), "{row:?} at {places:?}");
+    }
+    let meter = meter();
+    let (mut harness, _) = open(DEFAULT, meter);
+    harness.run();
+    let reached = tabbed(&mut harness);
+    let row = ["Sort", "Why", "Freeze", "Bypass", "Reset", "Copy", "Save", "Light theme"];
+    let places = row.map(|name| reached.iter().position(|reached| reached == name).unwrap());
+    assert!(places.is_sorted(), "{places:?}");
+}
+
+#[test]
+fn a_long_list_of_choices_shows_all_of_them() {
+    let (mut harness, _) = open_tunes(View { size: [900.0, 560.0], ..DEFAULT }, tunes(""));
+    harness.run();
+    harness.get_by_role_and_label(Role::ComboBox, "Style").click();
+    harness.run();
+    let window = egui::Rect::from_min_size(egui::Pos2::ZERO, egui::vec2(900.0, 560.0));
+    let mut bottom = 0.0;
+    for style in ["Jig", "Hornpipe", "Slip jig", "Waltz", "Polka", "March", "Strathspey", "Morris"]
+    {
+        let rect = harness.get_by_label(style).rect();
+        assert!(window.contains_rect(rect), "{style} at {rect:?}");
+        assert!(rect.top() >= bottom, "{style} lies over the one before");
+        bottom = rect.top();
+    }
+}
+
+#[test]
+fn a_number_may_have_a_comma_and_what_is_no_number_is_told() {
+    let tunes = tunes("");
+    let params = tunes.params.clone();
+    let (mut harness, _) = open_tunes(View { size: [900.0, 560.0], ..DEFAULT }, tunes);
+    harness.run();
+    let mut enter = |text: &str| {
+        let at = harness.get_by_role_and_label(Role::SpinButton, "Temperature").rect().center();
+        harness.run_steps(40);
+        press(&mut harness, at);
+        harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
+        harness.event(Event::Text(text.to_owned()));
+        harness.key_press(Key::Enter);
+        harness.run_steps(3);
+        harness.query_by_label_contains("is no value for it").is_some()
+    };
+    assert!(!enter("0,9"));
+    assert!((params.temperature.value() - 0.9).abs() < 1e-4, "{}", params.temperature.value());
+    assert!(enter("warm"));
+    assert!((params.temperature.value() - 0.9).abs() < 1e-4);
+}
+
+#[test]
+fn a_pickup_is_no_bar() {
+    let abc = "X:1\nT:Sixteen\nM:4/4\nL:1/4\nK:D\nA|";
+    let abc = format!("{abc}{}defg|\n", "dfaf|".repeat(15));
+    let (mut harness, _) = open_tunes(DEFAULT, tunes(&abc));
+    harness.run();
+    assert!(harness.query_by_label_contains("16 bars with repeats").is_some());
+}
+
+#[test]
+fn a_file_that_cannot_be_written_leaves_the_dialogue_open_and_names_the_file_and_no_other() {
+    let (mut harness, _) = open_tunes(DEFAULT, tunes(ENGRAVED[2].1));
+    harness.run();
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::S);
+    harness.run();
+    harness.get_by_role_and_label(Role::TextInput, "File").focus();
+    harness.run();
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
+    harness.event(Event::Text("/nowhere/at all/waltz.abc".to_owned()));
+    harness.key_press(Key::Enter);
+    let began = std::time::Instant::now();
+    while harness.query_by_label_contains("waltz.abc:").is_none() {
+        harness.run();
+        assert!(began.elapsed().as_secs() < 20, "nothing was told");
+    }
+    assert!(harness.query_by_label("Save as").is_some());
+    let told = harness.get_by_label_contains("waltz.abc:");
+    let told = told.accesskit_node().value().unwrap();
+    assert!(!told.contains("tmp") && !told.contains(".part"), "{told}");
+}
+
+#[test]
+fn a_message_that_is_longer_than_its_place_is_told_whole() {
+    let tunes = tunes(ENGRAVED[0].1);
+    tunes.shared.command(Command::Continue);
+    let why = "no beat can be made out in what was played: play it evenly once more, to a metronome if need be, then \
+               press Continue, and then again, until this line is longer than any window is wide";
+    tunes.shared.set_fault(Some(why.to_owned()));
+    let (mut harness, _) = open_tunes(DEFAULT, tunes);
+    harness.run();
+    let told = harness.get_by_label(why).rect();
+    let window = egui::Rect::from_min_size(egui::Pos2::ZERO, egui::vec2(720.0, 440.0));
+    assert!(window.contains_rect(told) && told.height() > 20.0, "{told:?}");
+}
+
+#[test]
+fn a_window_of_its_own_is_started_and_stopped_by_space_and_by_a_click_on_a_note() {
+    let standalone = standalone_tunes(ENGRAVED[0].1);
+    let shared = standalone.shared.clone();
+    let (mut harness, _) = open_tunes(View { size: [900.0, 560.0], ..DEFAULT }, standalone);
+    harness.run();
+    let rolls = || shared.rolling.load(Ordering::Relaxed);
+    assert!(!rolls());
+    harness.key_press(Key::Space);
+    harness.run();
+    assert!(rolls());
+    harness.get_by_label("Pause").click();
+    harness.run();
+    assert!(!rolls());
+    let page = harness.get_by_label_contains("Score of").rect();
+    press(&mut harness, page.min + egui::vec2(page.width() * 0.6, 108.0));
+    assert!(rolls());
+    let tick = shared.seek.swap(NOWHERE, Ordering::Relaxed);
+    assert!(tick != NOWHERE && tick > 0);
+    harness.get_by_label("To the start").click();
+    harness.run();
+    assert_eq!(shared.seek.load(Ordering::Relaxed), 0);
+    // In a host Space is the host's.
+    let (mut harness, _) = open_tunes(DEFAULT, tunes(ENGRAVED[0].1));
+    harness.run();
+    harness.key_press(Key::Space);
+    harness.run();
+    assert!(!harness.state().shared.rolling.load(Ordering::Relaxed));
+    assert!(harness.query_by_label("Play").is_none());
+}
+
+#[test]
+fn the_programs_own_windows_look_as_they_should() {
+    for (name, theme) in THEMES {
+        let tunes = standalone_tunes(ENGRAVED[0].1);
+        let view = View { size: [900.0, 560.0], scale: 1.0, theme };
+        let (mut harness, textures) = open_tunes(view, tunes);
+        harness.run();
+        let picture = textures.paint(&harness.ctx, harness.output());
+        snapshot(&format!("tunes-standalone-{name}"), &picture);
+    }
+    let view = View { size: [480.0, 320.0], scale: 2.0, theme: Theme::Dark };
+    let (mut harness, textures) = open_tunes(view, standalone_tunes(ENGRAVED[0].1));
+    harness.run();
+    let picture = textures.paint(&harness.ctx, harness.output());
+    snapshot("tunes-standalone-480x320-200", &picture);
+}
+
+#[test]
+fn a_book_is_searched_and_its_tunes_are_opened() {
+    let book: String = (0..2_000)
+        .map(|number| {
+            let key = ["D", "G", "Am"][number % 3];
+            let dance = ["reel", "jig"][number % 2];
+            let title = format!("Tune no. {number}");
+            format!("X:{number}\nT:{title}\nR:{dance}\nM:4/4\nL:1/8\nK:{key}\nABcd efga|a8|]\n\n")
+        })
+        .collect();
+    let mut tunes = tunes("");
+    tunes.editor.side = Side::Past;
+    let shared = tunes.shared.clone();
+    let view = View { size: [900.0, 560.0], ..DEFAULT };
+    let (mut harness, textures) = open_tunes(view, tunes);
+    harness.run();
+    harness.input_mut().dropped_files.push(Arc::new(Dropped("book.abc", book.into_bytes())));
+    harness.run();
+    assert!(harness.query_by_label("2000 tunes").is_some());
+    snapshot("tunes-book", &textures.paint(&harness.ctx, harness.output()));
+    harness.get_by_label("Search").focus();
+    harness.run();
+    harness.event(Event::Text("1234 reel".to_owned()));
+    harness.run();
+    assert!(harness.query_by_label("1 of 2000").is_some());
+    harness.get_by_label_contains("Tune no. 1234, reel").click();
+    harness.run();
+    assert!(shared.tune().abc.contains("T:Tune no. 1234"));
+    assert_eq!(shared.tune().origin, Origin::Opened);
+}
+
+#[test]
+fn bars_are_chosen_to_be_played_round_and_round() {
+    let tunes = standalone_tunes(ENGRAVED[3].1);
+    let shared = tunes.shared.clone();
+    let (mut harness, _) = open_tunes(View { size: [900.0, 560.0], ..DEFAULT }, tunes);
+    harness.run();
+    harness.get_by_label("Practise").click();
+    harness.run();
+    harness.get_by_label("Only some bars").click();
+    harness.run();
+    // The first eight of a reel in cut time.
+    assert_eq!(shared.part(), Some(0..8 * 4 * 480));
+    harness.get_by_role_and_label(Role::CheckBox, "Metronome").click();
+    harness.run();
+    assert!(shared.metronome.load(Ordering::Relaxed));
+    harness.get_by_label("Writes the tune a semitone higher").click();
+    harness.run();
+    assert!(shared.tune().abc.contains("K:Bbdor"), "{}", shared.tune().abc);
+    // Another tune plays whole.
+    assert_eq!(shared.part(), None);
+    assert!(listed(&shared).iter().any(|tune| tune == ENGRAVED[3].1));
+}
+
+#[test]
+fn a_project_keeps_what_its_windows_show_and_how_large_they_are() {
+    let before = meter();
+    let params = before.params.clone();
+    let (mut harness, _) = open(DEFAULT, before);
+    harness.run();
+    for name in ["Sort", "Why", "Overall"] {
+        harness.get_by_label(name).click();
+        harness.run();
+    }
+    params.view.change(|view| view.size = Some(Size { width: 800.0, height: 500.0 }));
+    let saved = params.serialize_fields();
+    let after = meter();
+    after.params.deserialize_fields(&saved);
+    let params = after.params.clone();
+    let (mut harness, _) = open(DEFAULT, after);
+    harness.run();
+    assert!(harness.state().editor.sorted && harness.state().editor.evidence);
+    assert!(params.view.get().integrated);
+    assert_eq!(params.view.get().size, Some(Size { width: 800.0, height: 500.0 }));
+
+    let mut before = tunes("");
+    before.editor.side = Side::Past;
+    let params = before.params.clone();
+    let (mut harness, _) = open_tunes(DEFAULT, before);
+    harness.run();
+    harness.get_by_label("Roll").click();
+    harness.run();
+    let after = tunes("");
+    after.params.deserialize_fields(&params.serialize_fields());
+    let (mut harness, _) = open_tunes(DEFAULT, after);
+    harness.run();
+    assert_eq!(harness.state().editor.view, Sheet::Roll);
+    assert_eq!(harness.state().editor.side, Side::Past);
+}
+
+#[test]
+fn a_reset_can_be_undone() {
+    let meter = meter();
+    let shared = meter.shared.clone();
+    for _ in 0..20 {
+        hear(&shared, 1.0, Hearing::Heard, mostly(9, 0.8));
+    }
+    let entries = shared.history().entries().len();
+    let (mut harness, _) = open(DEFAULT, meter);
+    harness.run();
+    assert!(harness.query_by_label("Undo reset").is_none());
+    harness.get_by_label("Reset").click();
+    harness.run();
+    assert_eq!(shared.history().entries().len(), 0);
+    hear(&shared, 1.0, Hearing::Heard, mostly(5, 0.7));
+    harness.run();
+    harness.get_by_label("Undo reset").click();
+    harness.run();
+    assert_eq!(shared.history().entries().len(), entries + 1);
+    assert!(harness.query_by_label("Undo reset").is_none());
+}
+
+#[test]
+fn the_overall_reading_is_the_mean_of_all_that_was_heard() {
+    let meter = meter();
+    let shared = meter.shared.clone();
+    hear(&shared, 10.0, Hearing::Heard, mostly(9, 0.8));
+    shared.integrate(&mostly(5, 0.9), 30.0);
+    shared.integrate(&mostly(9, 0.8), 10.0);
+    let (mut harness, _) = open(DEFAULT, meter);
+    harness.run();
+    assert!(harness.query_by_label("80 % sure").is_some());
+    harness.get_by_label("Overall").click();
+    harness.run();
+    let jazz = harness.get_by_role_and_label(Role::Meter, "Jazz");
+    let value = jazz.accesskit_node().numeric_value().unwrap();
+    assert!((value - 68.0).abs() <= 2.0, "{value}");
+}
+
+#[test]
+fn silence_says_whether_anything_ever_came_in_and_what_to_do() {
+    for (api, told) in
+        [(PluginApi::Standalone, "connect a player"), (PluginApi::Vst3, "start playback")]
+    {
+        let mut meter = meter();
+        meter.gui = GuiContext::new(Arc::new(Host { api, ..Host::default() }));
+        hear(&meter.shared, 5.0, Hearing::Silence, [0.0; GENRES]);
+        let shared = meter.shared.clone();
+        let (mut harness, _) = open(DEFAULT, meter);
+        harness.run();
+        assert!(harness.query_by_label_contains(told).is_some(), "{told}");
+        shared.loudness.true_peak.store(-3.0, Ordering::Relaxed);
+        harness.run();
+        assert!(harness.query_by_label_contains(told).is_none(), "{told}");
+        assert!(harness.query_by_label("Nothing to hear at the moment").is_some());
+    }
+}
+
+#[test]
+fn presets_set_what_goes_together_and_two_sets_are_compared() {
+    let meter = meter();
+    let params = meter.params.clone();
+    let (mut harness, _) = open(DEFAULT, meter);
+    harness.run();
+    harness.get_by_label("Presets").click();
+    harness.run();
+    harness.get_by_label("Steady").click();
+    harness.run();
+    assert_eq!(params.window.value(), 30.0);
+    harness.get_by_label("B").click();
+    harness.run();
+    harness.get_by_label("Presets").click();
+    harness.run();
+    harness.get_by_label("Quick").click();
+    harness.run();
+    assert_eq!(params.window.value(), 5.0);
+    harness.get_by_label("A").click();
+    harness.run();
+    assert_eq!(params.window.value(), 30.0);
+    harness.get_by_label("B").click();
+    harness.run();
+    assert_eq!(params.window.value(), 5.0);
+}
+
+#[test]
+fn the_tracks_name_stands_in_the_title() {
+    let mut meter = meter();
+    meter.editor.track = "Drum bus".to_owned();
+    let (mut harness, _) = open(View { size: [900.0, 500.0], ..DEFAULT }, meter);
+    harness.run();
+    assert!(harness.query_by_label("Drum bus").is_some());
+    let mut tunes = tunes("");
+    tunes.editor.track = "Fiddle".to_owned();
+    let (mut harness, _) = open_tunes(View { size: [1000.0, 560.0], ..DEFAULT }, tunes);
+    harness.run();
+    assert!(harness.query_by_label("Fiddle").is_some());
 }

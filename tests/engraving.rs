@@ -1,7 +1,7 @@
 //! Engraving: what a player would see on the page.
 
 use earworm_abc as abc;
-use earworm_engrave::{Ink, Options, Role, Score, engrave};
+use earworm_engrave::{Ink, Item, Options, Role, Score, engrave};
 
 fn score(text: &str, width: f32) -> Score {
     let book = abc::read(text);
@@ -145,6 +145,103 @@ fn the_hyphen_of_a_divided_word_stands_between_its_syllables() {
             assert!(pair[0].0[2] < pair[1].0[0], "{width}: {pair:?}");
         }
     }
+}
+
+/// The texts of items, in order.
+fn texts(items: &[Item]) -> Vec<&str> {
+    let text = items.iter().filter_map(|item| match &item.ink {
+        Ink::Text { text, .. } => Some(text.as_str()),
+        _ => None,
+    });
+    text.collect()
+}
+
+#[test]
+fn every_title_stands_over_the_tune_and_a_long_one_takes_several_lines() {
+    let long =
+        "The Humours of a Very Long Winter Evening by the Fire in the House of My Grandmother";
+    let text = format!("X:1\nT:{long}\nT:Another Name\nM:4/4\nK:C\nCDEF|\n");
+    let score = score(&text, 45.0);
+    let titles = texts(&score.heading);
+    assert!(titles.len() > 2, "{titles:?}");
+    assert_eq!(titles[..titles.len() - 1].join(" "), long);
+    assert_eq!(titles.last(), Some(&"Another Name"));
+    for item in &score.heading {
+        let [left, _, right, _] = item.ink.bounds();
+        assert!(left >= 0.0 && right <= 45.0, "{item:?}");
+    }
+}
+
+#[test]
+fn words_below_the_tune_are_drawn_below_it() {
+    let text = "X:1\nM:4/4\nK:C\nW:Before the music\nCDEF|\nW:First verse\nW:\nW:Second verse\n";
+    let score = score(text, 60.0);
+    assert_eq!(texts(&score.words), ["Before the music", "First verse", "Second verse"]);
+    let below = score.systems.last().unwrap().bottom;
+    let tops: Vec<f32> = score.words.iter().map(|item| item.ink.bounds()[1]).collect();
+    assert!(tops[0] > below && tops.is_sorted());
+    assert!(score.height >= score.words[2].ink.bounds()[3]);
+}
+
+#[test]
+fn a_hairpin_opens_towards_the_louder_end() {
+    let wedge = |marks: (&str, &str)| {
+        let text = format!("X:1\nM:4/4\nL:1/4\nK:C\n!{}!CDE!{}!F|\n", marks.0, marks.1);
+        let score = score(&text, 60.0);
+        let lines = score.systems[0].items.iter().filter_map(|item| match item.ink {
+            Ink::Line { from, to, .. }
+                if item.role == Role::Music && from[0] != to[0] && from[1] != to[1] =>
+            {
+                Some((from, to))
+            }
+            _ => None,
+        });
+        lines.collect::<Vec<_>>()
+    };
+    for marks in [("<(", "<)"), ("crescendo(", "crescendo)")] {
+        let lines = wedge(marks);
+        assert_eq!(lines.len(), 2, "{marks:?}");
+        assert!(lines.iter().all(|(tip, mouth)| tip[0] < mouth[0] && tip[1] > 4.0));
+    }
+    assert!(wedge((">(", ">)")).iter().all(|(tip, mouth)| tip[0] > mouth[0]));
+    assert!(wedge(("trill", "trill")).is_empty());
+}
+
+#[test]
+fn what_score_joins_has_a_bracket_or_a_brace_of_its_height() {
+    let text = |score: &str| {
+        format!("X:1\n{score}M:4/4\nL:1/4\nK:C\nV:1\nCDEF|\nV:2\nCDEF|\nV:3\nCDEF|\n")
+    };
+    let left_of_staves = |text: &str| {
+        let score = score(text, 60.0);
+        let items = score.systems[0].items.clone();
+        let left = items
+            .iter()
+            .filter(|item| item.role == Role::Staff)
+            .map(|item| item.ink.bounds()[0])
+            .fold(f32::MAX, f32::min);
+        let outside: Vec<Item> =
+            items.into_iter().filter(|item| item.ink.bounds()[0] < left - 0.3).collect();
+        outside
+    };
+    assert!(left_of_staves(&text("")).is_empty());
+    let bracket = left_of_staves(&text("%%score [1 2 3]\n"));
+    assert!(
+        bracket
+            .iter()
+            .any(|item| matches!(item.ink, Ink::Line { thickness, .. } if thickness > 0.3))
+    );
+    let height = |items: &[Item]| {
+        let bounds = items.iter().map(|item| item.ink.bounds());
+        let (top, bottom) = bounds.fold((f32::MAX, f32::MIN), |(top, bottom), bounds| {
+            (top.min(bounds[1]), bottom.max(bounds[3]))
+        });
+        bottom - top
+    };
+    let brace = left_of_staves(&text("%%staves {1 2} 3\n"));
+    assert!(brace.iter().all(|item| matches!(item.ink, Ink::Curve { .. })));
+    assert_eq!(brace.len(), 2);
+    assert!(height(&brace) < height(&bracket));
 }
 
 #[test]

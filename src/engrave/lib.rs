@@ -42,6 +42,8 @@ pub struct Score {
     pub heading: Vec<Item>,
     /// The systems from top to bottom.
     pub systems: Vec<System>,
+    /// The words that stand below the last system (W:).
+    pub words: Vec<Item>,
 }
 
 /// One line of the score: a staff for each voice.
@@ -235,12 +237,13 @@ fn text_width(text: &str, size: f32) -> f32 {
 /// assert_eq!(score.systems.len(), 1);
 /// ```
 pub fn engrave(tune: &Tune, options: &Options) -> Score {
-    let parts: Vec<measure::Part> = tune
+    let (voices, parts): (Vec<&str>, Vec<measure::Part>) = tune
         .voices
         .iter()
-        .map(|voice| measure::Part::read(tune, voice))
-        .filter(|part| !part.measures.is_empty())
-        .collect();
+        .map(|voice| (voice.id.as_str(), measure::Part::read(tune, voice)))
+        .filter(|(_, part)| !part.measures.is_empty())
+        .unzip();
+    let groups = groups(tune, &voices);
     let mut score = Score { width: options.width, ..Score::default() };
     let mut y = 1.0;
     if options.heading {
@@ -248,7 +251,7 @@ pub fn engrave(tune: &Tune, options: &Options) -> Score {
     }
     let lines = space::systems(&parts, options.width);
     for line in &lines {
-        let mut system = staff::system(&parts, line);
+        let mut system = staff::system(&parts, line, &groups);
         let drop = y - system.top;
         for item in &mut system.items {
             item.ink.moved([0.0, drop]);
@@ -262,8 +265,110 @@ pub fn engrave(tune: &Tune, options: &Options) -> Score {
         y = system.bottom + 2.2;
         score.systems.push(system);
     }
-    score.height = y;
+    score.height = words(tune, options.width, y, &mut score.words);
     score
+}
+
+/// Staves that a bracket or a brace joins, first and last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Group {
+    first: usize,
+    last: usize,
+    brace: bool,
+}
+
+/// What `%%score` or `%%staves` joins of these voices, in their order: `[` by a bracket, `{` by a brace.
+fn groups(tune: &Tune, voices: &[&str]) -> Vec<Group> {
+    let directive = |field: &&earworm_abc::Field| field.letter == '%';
+    let mut directives = tune.header.iter().chain(&tune.inherited).filter(directive);
+    let Some(text) = directives
+        .find_map(|field| field.text.strip_prefix("score ").or(field.text.strip_prefix("staves ")))
+    else {
+        return Vec::new();
+    };
+    let mut groups = Vec::new();
+    let mut open: Vec<(bool, Option<(usize, usize)>)> = Vec::new();
+    let spaced: String = text
+        .chars()
+        .flat_map(|letter| match letter {
+            '[' | ']' | '{' | '}' | '(' | ')' => vec![' ', letter, ' '],
+            letter => vec![letter],
+        })
+        .collect();
+    for word in spaced.split_whitespace() {
+        match word {
+            "[" | "{" => open.push((word == "{", None)),
+            "]" | "}" => {
+                if let Some((brace, Some((first, last)))) = open.pop()
+                    && first < last
+                {
+                    groups.push(Group { first, last, brace });
+                }
+            }
+            id => {
+                let Some(staff) = voices.iter().position(|voice| *voice == id) else { continue };
+                for (_, range) in &mut open {
+                    let (first, last) = range.unwrap_or((staff, staff));
+                    *range = Some((first.min(staff), last.max(staff)));
+                }
+            }
+        }
+    }
+    groups
+}
+
+/// A text in lines of at most this width, in staff spaces.
+fn wrapped(text: &str, size: f32, width: f32) -> Vec<String> {
+    // The widths are estimates, and a heavier face is a little wider.
+    let fits = |line: &str| text_width(line, size) * 1.06 <= width;
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if fits(&format!("{line} {word}")) => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => {
+                // A word that is too long by itself is broken where the line ends.
+                let mut line = String::new();
+                for letter in word.chars() {
+                    if !line.is_empty() && !fits(&format!("{line}{letter}")) {
+                        lines.push(std::mem::take(&mut line));
+                    }
+                    line.push(letter);
+                }
+                lines.push(line);
+            }
+        }
+    }
+    lines
+}
+
+/// The words below the tune, from `y` on; returns where the page ends.
+fn words(tune: &Tune, width: f32, y: f32, items: &mut Vec<Item>) -> f32 {
+    const SIZE: f32 = 1.6;
+    let in_music = tune.voices.iter().flat_map(|voice| &voice.elements).filter_map(|element| {
+        match &element.kind {
+            earworm_abc::ElementKind::Field(field) => Some(&**field),
+            _ => None,
+        }
+    });
+    let mut y = y;
+    let fields = tune.header.iter().chain(in_music).filter(|field| field.letter == 'W');
+    for field in fields {
+        let lines = wrapped(&field.text, SIZE, width - 2.0 * space::MARGIN);
+        // An empty one parts two verses.
+        if lines.is_empty() {
+            y += SIZE * 0.8;
+        }
+        for text in lines {
+            y += SIZE * 1.35;
+            let at = [space::MARGIN, y];
+            let ink = Ink::Text { at, text, size: SIZE, anchor: Anchor::Start, strong: false };
+            items.push(Item { span: field.span.clone(), ink, role: Role::Text });
+        }
+    }
+    if items.is_empty() { y } else { y + 2.0 }
 }
 
 /// The title, what dance it is and who made it; returns where the music may begin.
@@ -274,6 +379,28 @@ fn heading(tune: &Tune, width: f32, items: &mut Vec<Item>) -> f32 {
             .find(|field| field.letter == letter)
             .map_or(0..0, |field| field.span.clone())
     };
+    let mut y = 1.0;
+    let mut titles: Vec<&earworm_abc::Field> =
+        tune.header.iter().filter(|field| field.letter == 'T' && !field.text.is_empty()).collect();
+    if titles.is_empty() {
+        titles.extend(tune.inherited.iter().find(|field| field.letter == 'T'));
+    }
+    for (index, title) in titles.into_iter().enumerate() {
+        // The second and later ones are names that the tune has too.
+        let (size, strong) = if index == 0 { (2.6, true) } else { (1.8, false) };
+        for line in wrapped(&title.text, size, width - 2.0 * space::MARGIN) {
+            y += size * 0.92;
+            let ink = Ink::Text {
+                at: [width / 2.0, y],
+                text: line,
+                size,
+                anchor: Anchor::Middle,
+                strong,
+            };
+            items.push(Item { span: title.span.clone(), ink, role: Role::Text });
+            y += size * 0.35;
+        }
+    }
     let mut text = |letter, text: &str, at: [f32; 2], size, anchor, strong| {
         items.push(Item {
             span: field_span(letter),
@@ -281,13 +408,6 @@ fn heading(tune: &Tune, width: f32, items: &mut Vec<Item>) -> f32 {
             role: Role::Text,
         });
     };
-    let mut y = 1.0;
-    if !tune.title().is_empty() {
-        y += 2.4;
-        let (middle, title) = (width / 2.0, tune.title());
-        text('T', title, [middle, y], 2.6, Anchor::Middle, true);
-        y += 0.9;
-    }
     let rhythm = tune.field('R').unwrap_or_default();
     let maker = tune.field('C').or(tune.field('O')).unwrap_or_default();
     if !rhythm.is_empty() || !maker.is_empty() {

@@ -10,7 +10,7 @@ mod text;
 mod tuplets;
 
 use super::{
-    Anchor, Ink, Item, Place as Area, Role, System,
+    Anchor, Group, Ink, Item, Place as Area, Role, System,
     measure::{Event, EventKind, Measure, Part, Place},
     smufl::Glyph,
     space::{self, Line, MeasureSpan, TEXT_SIZE},
@@ -53,7 +53,7 @@ struct Staff<'a> {
 }
 
 /// Lays out the measures of one line of all parts. Its `top` is above the first staff's ink.
-pub(super) fn system(parts: &[Part], line: &Line) -> System {
+pub(super) fn system(parts: &[Part], line: &Line, groups: &[Group]) -> System {
     let mut system = System { top: f32::MAX, bottom: f32::MIN, ..System::default() };
     let mut y = 0.0;
     let mut staves = Vec::new();
@@ -90,7 +90,40 @@ pub(super) fn system(parts: &[Part], line: &Line) -> System {
         let x = line.left + THIN_BAR / 2.0;
         system.items.push(rule([x, first], [x, last + 4.0], THIN_BAR, 0..0, Role::Frame));
     }
+    for group in groups {
+        if let (Some(&top), Some(&bottom)) = (staves.get(group.first), staves.get(group.last)) {
+            let x = line.left - 0.45;
+            let draw = if group.brace { brace } else { bracket };
+            system.items.extend(draw(x, top, bottom + 4.0));
+        }
+    }
     system
+}
+
+/// A bracket at the left of staves: a thick line with a hook at either end.
+fn bracket(x: f32, top: f32, bottom: f32) -> Vec<Item> {
+    let hook = |y: f32, away: f32| rule([x - 0.2, y], [x + 0.75, y + away], 0.2, 0..0, Role::Frame);
+    let (top, bottom) = (top - 0.3, bottom + 0.3);
+    vec![rule([x, top], [x, bottom], 0.4, 0..0, Role::Frame), hook(top, -0.35), hook(bottom, 0.35)]
+}
+
+/// A brace at the left of staves: two curves that meet in its point.
+fn brace(x: f32, top: f32, bottom: f32) -> Vec<Item> {
+    let middle = (top + bottom) / 2.0;
+    let half = |end: f32| Item {
+        span: 0..0,
+        ink: Ink::Curve {
+            points: [
+                [x + 0.2, end],
+                [x - 0.8, end + (middle - end) * 0.35],
+                [x + 0.35, end + (middle - end) * 0.75],
+                [x - 0.6, middle],
+            ],
+            thickness: 0.28,
+        },
+        role: Role::Frame,
+    };
+    vec![half(top), half(bottom)]
 }
 
 fn rule(from: [f32; 2], to: [f32; 2], thickness: f32, span: Range<usize>, role: Role) -> Item {
@@ -144,7 +177,7 @@ impl Staff<'_> {
             self.items.push(rule([line.left, y], [line.right, y], STAFF_LINE, 0..0, Role::Staff));
         }
         if line.measures.start == 0 && !part.name.is_empty() {
-            let at = [line.left - 0.8, 2.5];
+            let at = [line.left - 1.2, 2.5];
             self.text(&part.name, at, TEXT_SIZE, Anchor::End, false, &(0..0), Role::Text);
         }
         let Some(first) = part.measures.get(line.measures.start) else {

@@ -39,16 +39,28 @@ const SWING_PAIR: f64 = PPQ as f64;
 /// The tempo where neither host nor tune gives one, in quarter notes a minute.
 pub const DEFAULT_TEMPO: f64 = 120.0;
 
+/// The channel of a metronome's strokes: beyond MIDI's sixteen, so that nobody takes them for notes.
+pub const METRONOME: u8 = 16;
+
+/// The most strokes of a metronome.
+const STROKES: usize = 1 << 14;
+
 /// A tune laid flat for the audio thread.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     notes: Vec<ScheduledNote>,
+    /// A metronome's: the tick of each, and whether it is a bar's first.
+    strokes: Vec<(u32, bool)>,
     tempos: Vec<(u32, f64)>,
     origin: u32,
     bar: u32,
     round: u32,
     tonic: u8,
     compound: bool,
+    /// Ticks of a beat in the tune's first metre.
+    beat: u32,
+    /// The tick of the whole tune at which this part of it begins.
+    from: u32,
     /// What the maker calls it; not used here.
     pub tag: u64,
 }
@@ -101,6 +113,7 @@ impl Schedule {
         };
         Self {
             notes,
+            strokes: Vec::new(),
             tempos: performance
                 .tempos
                 .iter()
@@ -115,8 +128,23 @@ impl Schedule {
             round: end.div_ceil(bar).saturating_mul(bar),
             tonic: tonic % 12,
             compound: denominator == 8 && numerator % 3 == 0,
+            beat: beat(numerator.into(), denominator.into()),
+            from: 0,
             tag,
         }
+    }
+
+    /// Says that it is a part of a longer tune, from this tick on: places are told and asked for in the longer one's ticks.
+    pub fn from_tick(mut self, from: u32) -> Self {
+        self.from = from;
+        self
+    }
+
+    /// Adds a metronome's strokes on `beats`, in order: the tick of each, and whether it is a bar's first. They sound
+    /// where [`Settings::metronome`] says so.
+    pub fn with_metronome(mut self, beats: impl IntoIterator<Item = (u32, bool)>) -> Self {
+        self.strokes = beats.into_iter().take(STROKES).collect();
+        self
     }
 
     /// Its notes by start.
@@ -168,6 +196,15 @@ impl Schedule {
     }
 }
 
+/// Ticks of a beat: three of the metre's unit where they go in threes.
+pub fn beat(numerator: u32, denominator: u32) -> u32 {
+    let unit = PPQ.saturating_mul(4).checked_div(denominator).unwrap_or(PPQ).max(1);
+    match denominator == 8 && numerator > 3 && numerator % 3 == 0 {
+        true => unit.saturating_mul(3),
+        false => unit,
+    }
+}
+
 /// What makes the tune go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Play {
@@ -206,6 +243,10 @@ pub struct Settings {
     pub chord_channel: u8,
     /// Rounds after which a successor takes over; 0 never.
     pub rounds: u32,
+    /// Factor on the tune's own tempo, where no host gives one.
+    pub speed: f32,
+    /// Whether the metronome's strokes sound.
+    pub metronome: bool,
 }
 
 impl Default for Settings {
@@ -222,6 +263,8 @@ impl Default for Settings {
             chords: true,
             chord_channel: 1,
             rounds: 0,
+            speed: 1.0,
+            metronome: false,
         }
     }
 }
@@ -246,7 +289,7 @@ pub struct Clock {
 pub enum Event {
     /// A note begins.
     On {
-        /// MIDI channel, 0 to 15.
+        /// MIDI channel, 0 to 15, or [`METRONOME`].
         channel: u8,
         /// MIDI key, 0 to 127.
         key: u8,
@@ -341,6 +384,8 @@ pub struct Player {
     /// Song tick of the tune's bar 1 in its round 0.
     anchor: f64,
     place: Option<(u32, u32)>,
+    /// Where it begins when it next runs on its own time, in tune ticks.
+    cue: f64,
     tempo: f64,
 
     held: Vec<u8>,
@@ -367,6 +412,7 @@ impl Player {
             slack: 0.0,
             anchor: 0.0,
             place: None,
+            cue: 0.0,
             tempo: DEFAULT_TEMPO,
             held: Vec::with_capacity(128),
             sounding: Vec::with_capacity(POLYPHONY),
@@ -500,14 +546,62 @@ impl Player {
         self.anchor = 0.0;
     }
 
-    /// Goes to a tune tick at sample `at`, where the player runs on its own time.
+    /// Ends every note at sample `at` and stands still; where it runs on its own time, it next goes on from here.
+    pub fn pause(&mut self, at: u32, out: &mut impl FnMut(u32, Event)) {
+        if let (Some(Drive::Own), Some((tick, _))) = (self.drive, self.place) {
+            self.stop(at, out);
+            self.cue = self.within(tick);
+        } else if self.drive.is_some() {
+            self.stop(at, out);
+        }
+        // Nothing plays, so a tune that waits has no bar line to wait for.
+        if self.next.is_some() {
+            self.cue = 0.0;
+            self.take_next(0.0);
+        }
+    }
+
+    /// Samples until this round's end, on its own time.
+    pub fn left_of_round(&self, settings: &Settings) -> Option<u32> {
+        let tune = self.tune.as_deref().or(self.next.as_deref())?;
+        let round = f64::from(tune.round);
+        let tick = match self.drive {
+            Some(_) => (self.expected - self.anchor + f64::from(tune.origin)).rem_euclid(round),
+            None => self.cue,
+        };
+        let (own, _) = tune.tempo(tick);
+        let rate = own * f64::from(settings.speed) * f64::from(PPQ) / 60.0 / self.sample_rate;
+        Some(((round - tick) / rate).ceil() as u32)
+    }
+
+    /// A tick of the whole tune in the part that is played.
+    fn within(&self, tick: u32) -> f64 {
+        let Some(tune) = &self.tune else { return 0.0 };
+        let tick = f64::from(tick.saturating_sub(tune.from));
+        if tick < f64::from(tune.round) { tick } else { 0.0 }
+    }
+
+    /// Samples from one beat to the next on its own time, and beats to a bar; `None` without a tune.
+    pub fn count_in(&self, settings: &Settings) -> Option<(f64, u32)> {
+        let tune = self.tune.as_deref().or(self.next.as_deref())?;
+        let (own, _) = tune.tempo(self.cue);
+        let rate = own * f64::from(settings.speed) * f64::from(PPQ) / 60.0 / self.sample_rate;
+        let beats = tune.bar.checked_div(tune.beat).unwrap_or(1).max(1);
+        Some((f64::from(tune.beat) / rate, beats))
+    }
+
+    /// Goes to a tune tick at sample `at`, where the player runs on its own time; where it stands still, it will begin
+    /// there.
     pub fn seek(&mut self, tick: u32, at: u32, out: &mut impl FnMut(u32, Event)) {
-        if matches!(self.drive, Some(Drive::Own | Drive::Key(_))) {
+        if self.drive.is_none() {
+            self.cue = self.within(tick);
+        } else if matches!(self.drive, Some(Drive::Own | Drive::Key(_))) {
             self.silence(at, out);
+            let tick = self.within(tick);
             let Some(tune) = &self.tune else { return };
-            let tick = f64::from(tick).min(f64::from(tune.round));
             self.expected = self.anchor - f64::from(tune.origin) + tick;
             self.played = self.expected;
+            self.place = self.locate(self.expected);
         }
     }
 
@@ -646,8 +740,11 @@ impl Player {
         if starts {
             let Some(tune) = &self.tune else { return };
             self.anchor = f64::from(tune.origin);
-            self.expected = 0.0;
-            self.played = -1.0;
+            // A key always begins with the tune's beginning.
+            let cue = std::mem::take(&mut self.cue);
+            let cue = if self.drive == Some(Drive::Own) { cue } else { 0.0 };
+            self.expected = cue.min(f64::from(tune.round));
+            self.played = self.expected - if cue > 0.0 { 0.0 } else { 1.0 };
         }
         let mut first = at.start;
         let mut start = self.expected;
@@ -656,7 +753,7 @@ impl Player {
             let base = self.anchor - f64::from(tune.origin);
             let tick = (start - base).rem_euclid(f64::from(tune.round));
             let (own, change) = tune.tempo(tick);
-            let quarters = tempo.unwrap_or(own);
+            let quarters = tempo.unwrap_or(own * f64::from(settings.speed.clamp(0.05, 20.0)));
             self.tempo = quarters;
             let rate = quarters * f64::from(PPQ) / 60.0 / self.sample_rate;
             let mut end = at.end;
@@ -733,6 +830,7 @@ impl Player {
                 let offset = base + k * round;
                 let from = (self.played - offset).max(0.0);
                 let first = tune.notes.partition_point(|note| f64::from(note.start) < from);
+                let mut struck = tune.strokes.partition_point(|&(tick, _)| f64::from(tick) < from);
                 for (index, note) in tune.notes.iter().enumerate().skip(first) {
                     let tick = offset + f64::from(note.start);
                     if tick >= limit {
@@ -741,14 +839,44 @@ impl Player {
                     if note.chord && !settings.chords {
                         continue;
                     }
+                    self.strike_until(tick, &mut struck, offset, &tune, stretch, settings, out);
                     self.flush(tick, stretch, out);
                     self.await_note(note, index as u64, k, offset, &tune, stretch, settings, out);
                 }
+                let end = limit.min(offset + round);
+                self.strike_until(end, &mut struck, offset, &tune, stretch, settings, out);
                 k += 1.0;
             }
         }
         self.tune = Some(tune);
         self.flush(limit, stretch, out);
+    }
+
+    /// Says the metronome's strokes before `limit`, a song tick, from the `struck`th on.
+    #[allow(clippy::too_many_arguments)]
+    fn strike_until(
+        &mut self,
+        limit: f64,
+        struck: &mut usize,
+        offset: f64,
+        tune: &Schedule,
+        stretch: &Stretch,
+        settings: &Settings,
+        out: &mut impl FnMut(u32, Event),
+    ) {
+        while let Some(&(tick, first)) = tune.strokes.get(*struck) {
+            let due = offset + f64::from(tick);
+            if due >= limit {
+                return;
+            }
+            *struck = struck.saturating_add(1);
+            if settings.metronome {
+                self.flush(due, stretch, out);
+                let velocity = if first { 1.0 } else { 0.6 };
+                let stroke = Event::On { channel: METRONOME, key: 0, velocity, id: 0 };
+                out(stretch.sample(due), stroke);
+            }
+        }
     }
 
     /// Puts a note whose written onset has come among those that wait for their real one.
@@ -960,7 +1088,7 @@ impl Player {
             return None;
         }
         let tick = along - round * f64::from(tune.round);
-        Some((tick as u32, round.max(0.0) as u32))
+        Some(((tick as u32).saturating_add(tune.from), round.max(0.0) as u32))
     }
 }
 

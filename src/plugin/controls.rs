@@ -33,6 +33,7 @@ fn number<P: Param>(
     let setter = gui.param_setter();
     let before = to(param.unmodulated_plain_value());
     let mut value = before;
+    let refused = std::cell::Cell::new(None);
     let range = to(param.preview_plain(0.0))..=to(param.preview_plain(1.0));
     let response = ui
         .add(
@@ -44,12 +45,25 @@ fn number<P: Param>(
                     param.normalized_value_to_string(param.preview_normalized(from(value)), true)
                 })
                 .custom_parser(|text| {
-                    let normalized = param.string_to_normalized_value(text)?;
-                    Some(to(param.preview_plain(normalized)))
+                    // Half of Europe writes a comma before the tenths.
+                    let normalized = param
+                        .string_to_normalized_value(text)
+                        .or_else(|| param.string_to_normalized_value(&text.replace(',', ".")));
+                    if normalized.is_none() {
+                        refused.set(Some(text.to_owned()));
+                    }
+                    Some(to(param.preview_plain(normalized?)))
                 }),
         )
         .accessible_name(param.name())
         .on_hover_text(hint(param, help));
+    if let Some(text) = refused.take().filter(|_| response.lost_focus()) {
+        let example = param.normalized_value_to_string(param.default_normalized_value(), true);
+        let told =
+            format!("{}: “{text}” is no value for it; write one such as {example}", param.name());
+        ui.data_mut(|data| data.insert_temp(egui::Id::NULL, Refused(told)));
+        ui.ctx().request_repaint();
+    }
     if response.double_clicked() {
         reset(gui, param);
         response.surrender_focus();
@@ -69,6 +83,15 @@ fn number<P: Param>(
         setter.end_set_parameter(param);
     }
     response
+}
+
+/// What was typed into a control and could not be taken.
+#[derive(Clone, Default)]
+struct Refused(String);
+
+/// Says once what was typed into a control and could not be taken, in one line.
+pub fn refused(ui: &Ui) -> Option<String> {
+    ui.data_mut(|data| data.remove_temp::<Refused>(egui::Id::NULL)).map(|refused| refused.0)
 }
 
 fn hint<P: Param>(param: &P, help: &str) -> WidgetText {
@@ -106,6 +129,8 @@ pub fn choice<T: Enum + PartialEq + 'static>(
     let response = ComboBox::from_id_salt(param.name())
         .selected_text(names.get(current).copied().unwrap_or_default())
         .width(0.0)
+        // All of it, where the window is high enough.
+        .height((ui.ctx().content_rect().height() * 0.8).min(440.0))
         .show_ui(ui, |ui| {
             for (index, name) in names.iter().enumerate() {
                 if ui.selectable_label(index == current, *name).clicked() && index != current {

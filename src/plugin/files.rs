@@ -19,7 +19,12 @@ pub struct Wish {
     name: String,
     /// Extensions that are listed; the first is added to a name without one.
     extensions: Vec<String>,
+    /// Whether a whole folder may be opened.
+    folders: bool,
 }
+
+/// Room for the buttons beside the name, in points.
+const BUTTONS: f32 = 150.0;
 
 impl Wish {
     /// A file to be written.
@@ -29,7 +34,7 @@ impl Wish {
             name => name,
         };
         let name = name.replace(['/', '\\', ':', '\0'], "-");
-        Self { saves: true, name, extensions: vec![extension.to_owned()] }
+        Self { saves: true, name, extensions: vec![extension.to_owned()], folders: false }
     }
 
     /// A file to be written gets the extension that it lacks.
@@ -43,13 +48,22 @@ impl Wish {
     /// A file to be read.
     pub fn open(extensions: &[&str]) -> Self {
         let owned = extensions.iter().map(|&extension| extension.to_owned());
-        Self { saves: false, name: String::new(), extensions: owned.collect() }
+        let extensions = owned.collect();
+        Self { saves: false, name: String::new(), extensions, folders: false }
+    }
+
+    /// Or all files of a folder.
+    pub fn or_a_folder(mut self) -> Self {
+        self.folders = true;
+        self
     }
 }
 
 /// A dialogue for one file at a time. `T` says what the file is for.
 pub struct Chooser<T> {
     asked: Option<(Wish, T)>,
+    /// What was asked for last, to ask again where it could not be done.
+    last: Option<(Wish, T)>,
     folder: PathBuf,
     name: String,
     listing: Vec<(String, bool)>,
@@ -64,6 +78,7 @@ impl<T> Default for Chooser<T> {
     fn default() -> Self {
         Self {
             asked: None,
+            last: None,
             folder: PathBuf::new(),
             name: String::new(),
             listing: Vec::new(),
@@ -89,6 +104,19 @@ impl<T: Copy> Chooser<T> {
         self.focus = true;
         self.asked = Some((wish, what));
         self.list();
+    }
+
+    /// Opens again as it was closed, and says why the file could not be read or written.
+    pub fn refuse(&mut self, problem: String) {
+        if let Some(last) = self.last.clone() {
+            self.asked = Some(last);
+            self.problem = Some(problem);
+            self.replaced = None;
+            self.focus = true;
+            let problem = self.problem.take();
+            self.list();
+            self.problem = problem;
+        }
     }
 
     /// Whether it is open.
@@ -148,6 +176,7 @@ impl<T: Copy> Chooser<T> {
         let mut chosen = None;
         let mut go = None;
         let mut cancel = false;
+        let mut whole = false;
         let title = if wish.saves { "Save as" } else { "Open" };
         let height = (context.content_rect().height() - 190.0).clamp(80.0, 320.0);
         let width = (context.content_rect().width() - 60.0).clamp(260.0, 480.0);
@@ -159,7 +188,8 @@ impl<T: Copy> Chooser<T> {
                     go = self.folder.parent().map(Path::to_owned);
                 }
                 let path = self.folder.display().to_string();
-                ui.add(egui::Label::new(RichText::new(path).weak()).truncate());
+                let shown = egui::Label::new(RichText::new(&path).weak()).truncate();
+                ui.add(shown).on_hover_text(path);
             });
             ScrollArea::vertical()
                 .max_height(height)
@@ -193,33 +223,42 @@ impl<T: Copy> Chooser<T> {
             }
             ui.horizontal(|ui| {
                 let label = ui.label("File");
-                ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                    let named = self.target(&wish);
-                    let verb = match wish.saves {
-                        true if self.replaced.as_ref() == Some(&named) => "Replace",
-                        true => "Save",
-                        false => "Open",
-                    };
-                    let ready = !self.name.trim().is_empty();
-                    if ui.add_enabled(ready, egui::Button::new(verb)).clicked() {
-                        chosen = Some(self.folder.join(self.name.trim()));
-                    }
-                    cancel = ui.button("Cancel").clicked();
-                    let edit = TextEdit::singleline(&mut self.name).desired_width(f32::INFINITY);
-                    let response = ui.add(edit).labelled_by(label.id);
-                    if std::mem::take(&mut self.focus) {
-                        response.request_focus();
-                    }
-                    let enter = ui.input(|input| input.key_pressed(Key::Enter));
-                    if response.lost_focus() && enter && ready {
-                        chosen = Some(self.folder.join(self.name.trim()));
-                    }
-                });
+                let buttons = BUTTONS * if wish.folders { 1.6 } else { 1.0 };
+                let room = (ui.available_width() - buttons).max(80.0);
+                let edit = TextEdit::singleline(&mut self.name).desired_width(room);
+                let response = ui.add(edit).labelled_by(label.id);
+                if std::mem::take(&mut self.focus) {
+                    response.request_focus();
+                }
+                let ready = !self.name.trim().is_empty();
+                let enter = ui.input(|input| input.key_pressed(Key::Enter));
+                if response.lost_focus() && enter && ready {
+                    chosen = Some(self.folder.join(self.name.trim()));
+                }
+                cancel = ui.button("Cancel").clicked();
+                if wish.folders {
+                    let all =
+                        ui.button("All here").on_hover_text("Opens every file of this folder.");
+                    whole = all.clicked();
+                }
+                let named = self.target(&wish);
+                let verb = match wish.saves {
+                    true if self.replaced.as_ref() == Some(&named) => "Replace",
+                    true => "Save",
+                    false => "Open",
+                };
+                if ui.add_enabled(ready, egui::Button::new(verb)).clicked() {
+                    chosen = Some(self.folder.join(self.name.trim()));
+                }
             });
         });
         if let Some(folder) = go {
             self.problem = None;
             self.go_to(&folder);
+        }
+        if whole {
+            self.last = self.asked.take();
+            return Some((self.folder.clone(), what));
         }
         if let Some(path) = chosen {
             if path.is_dir() {
@@ -235,7 +274,7 @@ impl<T: Copy> Chooser<T> {
                 self.focus = true;
                 return None;
             }
-            self.asked = None;
+            self.last = self.asked.take();
             return Some((path, what));
         }
         if cancel || modal.should_close() {

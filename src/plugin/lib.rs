@@ -10,11 +10,15 @@ pub mod files;
 pub mod handover;
 pub mod meter;
 pub mod parts;
+pub mod presets;
+pub mod remembered;
+pub mod standalone;
 pub mod subnormal;
 pub mod theme;
 pub mod tunes;
 pub mod watch;
 pub mod weights;
+pub mod window;
 
 use nice_plug::plugin::ParamValue;
 use nice_plug::prelude::{ParamPtr, Params, PluginState};
@@ -56,18 +60,10 @@ fn settings_fault(params: &dyn Params, state: &PluginState) -> Option<String> {
 /// Runs Earworm Meter in a window of its own. `args` are the arguments after the program's name
 /// (audio backend, sample rate, …; `--help` lists them). False where it could not start.
 pub fn run_meter(args: impl IntoIterator<Item = String>) -> bool {
-    run::<Meter>("earworm meter", args)
+    standalone::run::<Meter>("earworm meter", args)
 }
 
 /// Runs Earworm Tunes in a window of its own, as [`run_meter`] does the Meter.
 pub fn run_tunes(args: impl IntoIterator<Item = String>) -> bool {
-    run::<Tunes>("earworm tunes", args)
-}
-
-fn run<P: nice_plug::prelude::Plugin>(
-    program: &str,
-    args: impl IntoIterator<Item = String>,
-) -> bool {
-    let args = std::iter::once(program.to_owned()).chain(args);
-    nice_plug::wrapper::standalone::nice_export_standalone_with_args::<P, _>(args)
+    standalone::run::<Tunes>("earworm tunes", args)
 }

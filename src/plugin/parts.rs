@@ -189,6 +189,59 @@ pub fn segments<T: Copy + PartialEq>(
     pressed
 }
 
+/// Lays controls at the right of a row in the order in which they are written, which is also the Tab key's. Stands in a
+/// layout from right to left; `name` tells several apart.
+pub fn at_right(ui: &mut Ui, name: &str, contents: impl FnOnce(&mut Ui)) {
+    let id = ui.scope_id().with(("at right", name));
+    let height = ui.available_height();
+    // Their width is known once they were drawn; the first frame is drawn twice.
+    let known: Option<f32> = ui.data(|data| data.get_temp(id));
+    let size = vec2(known.unwrap_or(0.0), height);
+    let layout = Layout::left_to_right(Align::Center);
+    let (rect, _) = ui.allocate_exact_size(size, Sense::hover());
+    let mut child = ui.new_child(UiBuilder::new().max_rect(rect).layout(layout));
+    child.spacing_mut().item_spacing = ui.spacing().item_spacing;
+    contents(&mut child);
+    let width = child.min_rect().width();
+    if known.is_none_or(|known| (known - width).abs() > 0.5) {
+        ui.data_mut(|data| data.insert_temp(id, width));
+        ui.ctx().request_discard("the width of what stands at the right");
+        ui.ctx().request_repaint();
+    }
+}
+
+/// What is going on, in the room that is left of a footer; where that is too little, all of it stands above the footer.
+pub fn message(ui: &mut Ui, palette: &Palette, text: &str, colour: Color32) -> Response {
+    let room = ui.available_width();
+    let font = FontId::proportional(theme::SMALL);
+    let whole = ui.painter().layout_no_wrap(text.to_owned(), font, colour).size();
+    if whole.x <= room {
+        let line = RichText::new(text).size(theme::SMALL).color(colour);
+        return ui.add(egui::Label::new(line));
+    }
+    let (_, response) = ui.allocate_exact_size(vec2(room.max(0.0), whole.y), Sense::hover());
+    let window = ui.ctx().content_rect().shrink(GAP);
+    let above = pos2(window.left(), window.bottom() - FOOTER - 4.0);
+    egui::Area::new(ui.scope_id().with("message"))
+        .order(egui::Order::Foreground)
+        .interactable(false)
+        .pivot(egui::Align2::LEFT_BOTTOM)
+        .fixed_pos(above)
+        .show(ui.ctx(), |ui| {
+            egui::Frame::new()
+                .fill(palette.raised)
+                .stroke(Stroke::new(1.0, palette.line))
+                .corner_radius(CORNER)
+                .inner_margin(egui::Margin::same(GAP as i8))
+                .show(ui, |ui| {
+                    ui.set_width(window.width() - 2.0 * GAP - 2.0);
+                    let text = RichText::new(text).size(theme::SMALL + 1.0).color(colour);
+                    ui.add(egui::Label::new(text).wrap());
+                });
+        });
+    response
+}
+
 /// A button that opens a menu of things to do; a click on one closes it.
 pub fn menu(ui: &mut Ui, label: &str, contents: impl FnOnce(&mut Ui)) -> Response {
     let style: fn(&mut Style) = |style| {

@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use super::remembered::Colours;
+
 /// Body text, in points. The other sizes are steps of about 6:5 from it.
 pub const BODY: f32 = 13.0;
 /// Captions, axis labels, footers.
@@ -184,7 +186,9 @@ fn apply(style: &mut Style, palette: &Palette) {
     style.spacing.combo_width = 60.0;
     style.spacing.slider_width = 110.0;
     style.spacing.tooltip_width = 320.0;
-    style.spacing.scroll = ScrollStyle::floating();
+    // A bar shows that there is more, before anybody comes near it.
+    style.spacing.scroll =
+        ScrollStyle { bar_width: 9.0, floating_width: 4.0, ..ScrollStyle::thin() };
     // Half-faded notes at an edge look like dirt, not like more to come.
     style.spacing.scroll.fade.strength = 0.0;
 
@@ -275,11 +279,17 @@ fn contrast(a: Color32, b: Color32) -> f32 {
     (a.max(b) + 0.05) / (a.min(b) + 0.05)
 }
 
-/// A level from 0 (silent) to 1 (loudest) on a perceptual colour map, magma; the same in both themes, so that
-/// pictures can be compared.
-pub fn level(level: f32) -> Color32 {
-    let colorous::Color { r, g, b } =
-        colorous::MAGMA.eval_continuous(f64::from(level.clamp(0.0, 1.0)));
+/// A level from 0 (silent) to 1 (loudest) on a perceptual colour map; the same in both themes, so that pictures can be
+/// compared.
+pub fn level(colours: Colours, level: f32) -> Color32 {
+    let level = level.clamp(0.0, 1.0);
+    let map = match colours {
+        Colours::Magma => colorous::MAGMA,
+        Colours::Cividis => colorous::CIVIDIS,
+        Colours::Viridis => colorous::VIRIDIS,
+        Colours::Greys => return Color32::from_gray((level * 255.0).round() as u8),
+    };
+    let colorous::Color { r, g, b } = map.eval_continuous(f64::from(level));
     Color32::from_rgb(r, g, b)
 }
 
@@ -418,12 +428,14 @@ mod tests {
 
     #[test]
     fn a_louder_place_is_never_drawn_darker() {
-        let luma = |step: i32| {
-            let colour = level(step as f32 / 50.0);
-            0.2126 * f32::from(colour.r())
-                + 0.7152 * f32::from(colour.g())
-                + 0.0722 * f32::from(colour.b())
-        };
-        assert!((0..50).all(|step| luma(step + 1) > luma(step)));
+        for (colours, name) in Colours::ALL {
+            let luma = |step: i32| {
+                let colour = level(colours, step as f32 / 50.0);
+                0.2126 * f32::from(colour.r())
+                    + 0.7152 * f32::from(colour.g())
+                    + 0.0722 * f32::from(colour.b())
+            };
+            assert!((0..50).all(|step| luma(step + 1) > luma(step)), "{name}");
+        }
     }
 }

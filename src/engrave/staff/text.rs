@@ -122,7 +122,53 @@ impl Staff<'_> {
                 }
             }
         }
+        drawn |= self.hairpins(all, y - 0.5);
         if drawn { y + 0.7 } else { below }
+    }
+
+    /// Hairpins about `y`; whether there are any.
+    fn hairpins(&mut self, all: &[(usize, &Measure, &MeasureSpan)], y: f32) -> bool {
+        /// Half of how far a hairpin opens.
+        const OPENS: f32 = 0.55;
+        // One that the line before leaves open goes on here.
+        let before = self.part.measures.iter().take(self.line.measures.start);
+        let mut open: Option<(bool, f32, Range<usize>)> = None;
+        for event in before.flat_map(|measure| &measure.events) {
+            for decoration in &event.attached.decorations {
+                match hairpin(&decoration.name) {
+                    Some((grows, true)) => {
+                        open = Some((grows, self.line.prefix + 2.0, event.span.clone()));
+                    }
+                    Some((_, false)) => open = None,
+                    None => {}
+                }
+            }
+        }
+        let mut drawn = Vec::new();
+        for &(_, measure, span) in all {
+            for event in &measure.events {
+                let x = span.x(event);
+                for decoration in &event.attached.decorations {
+                    match hairpin(&decoration.name) {
+                        Some((grows, true)) => open = Some((grows, x, event.span.clone())),
+                        Some((_, false)) => {
+                            let end = x + smufl::NOTEHEAD_BLACK.advance;
+                            drawn.extend(open.take().map(|open| (open, end)));
+                        }
+                        None => {}
+                    }
+                }
+            }
+        }
+        drawn.extend(open.map(|open| (open, self.line.right - 0.5)));
+        let any = !drawn.is_empty();
+        for ((grows, from, span), to) in drawn {
+            let (tip, mouth) = if grows { (from, to) } else { (to, from) };
+            for away in [-OPENS, OPENS] {
+                self.items.push(rule([tip, y], [mouth, y + away], 0.15, span.clone(), Role::Music));
+            }
+        }
+        any
     }
 
     /// The syllables of a verse; the hyphen of a divided word stands midway to the next.
@@ -319,4 +365,15 @@ fn chord_text(symbol: &str) -> String {
         before = letter;
     }
     text
+}
+
+/// Whether a decoration begins (true) or ends a hairpin, and whether that grows louder.
+fn hairpin(name: &str) -> Option<(bool, bool)> {
+    match name {
+        "<(" | "crescendo(" => Some((true, true)),
+        "<)" | "crescendo)" => Some((true, false)),
+        ">(" | "diminuendo(" => Some((false, true)),
+        ">)" | "diminuendo)" => Some((false, false)),
+        _ => None,
+    }
 }

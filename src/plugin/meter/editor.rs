@@ -5,29 +5,52 @@
 mod bars;
 mod export;
 mod foot;
+mod loudness;
 mod reading;
 mod ribbon;
 mod spectrogram;
 mod title;
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use egui::{Rect, Ui, vec2};
 use nice_plug::context::gui::GuiContext;
-use nice_plug_egui::baseview::HandlerError;
-use nice_plug_egui::{
-    EguiEditor, EguiEditorState, EguiNiceSettings, Frame, NiceEguiApp, RepaintNotifier,
-};
+use nice_plug::plugin::TrackInfo;
+use nice_plug_egui::baseview::{HandlerError, WindowSize};
+use nice_plug_egui::{EguiEditorState, EguiNiceSettings, Frame, NiceEguiApp, RepaintNotifier};
 
 use super::history::History;
-use super::params::{MeterParams, editor_state};
+use super::params::{MeterParams, SIZE};
 use super::shared::{GENRES, Hearing, MeterShared};
+use crate::controls;
 use crate::files::Chooser;
 use crate::parts::{self, FOOTER, Notice, TITLE_BAR, part, section};
+use crate::presets::{Compare, Preset};
+use crate::remembered::MeterView;
 use crate::theme::{self, GAP, Palette};
 use crate::watch::Watch;
+use crate::window::{self, Window};
+
+/// Settings that go together.
+pub const PRESETS: [Preset; 3] = [
+    Preset {
+        name: "Quick",
+        help: "Follows a change within seconds.",
+        values: &[("window", "5 s"), ("response", "0.3 s")],
+    },
+    Preset {
+        name: "Usual",
+        help: "A verse at a time.",
+        values: &[("window", "15 s"), ("response", "1 s")],
+    },
+    Preset {
+        name: "Steady",
+        help: "Half a minute at a time, and no hurry.",
+        values: &[("window", "30 s"), ("response", "4 s")],
+    },
+];
 
 /// What the window keeps from frame to frame; none of it is saved with a project.
 #[derive(Default)]
@@ -42,6 +65,12 @@ pub struct MeterEditor {
     pub evidence: bool,
     /// What a frozen window goes on showing.
     frozen: Option<Frozen>,
+    /// The two sets of settings.
+    compare: Compare,
+    /// The track that the host says it stands on.
+    pub track: String,
+    /// What the project keeps of the window, as it was when both were last alike.
+    kept: Option<MeterView>,
     notice: Notice,
     chooser: Chooser<Wanted>,
 }
@@ -77,21 +106,23 @@ struct Scene<'a> {
 
 /// The name of a genre as it is shown.
 pub fn genre_name(index: usize) -> &'static str {
-    const NAMES: [&str; GENRES] = [
-        "Blues",
-        "Classical",
-        "Country",
-        "Disco",
-        "Hip-hop",
-        "Jazz",
-        "Metal",
-        "Pop",
-        "Reggae",
-        "Rock",
-        "Electronic",
-        "Folk",
-    ];
-    NAMES.get(index).copied().unwrap_or("?")
+    static NAMES: LazyLock<Vec<String>> = LazyLock::new(|| {
+        let shown = |name: &&str| match *name {
+            "hiphop" => "Hip-hop".to_owned(),
+            name => {
+                let mut letters = name.chars();
+                let first = letters.next().map(|first| first.to_ascii_uppercase());
+                first.into_iter().chain(letters).collect()
+            }
+        };
+        earworm_genre::GENRES.iter().map(shown).collect()
+    });
+    NAMES.get(index).map_or("?", String::as_str)
+}
+
+/// A probability as it is shown, the same wherever it is.
+fn percent(p: f32) -> String {
+    format!("{:.0} %", f64::from(p) * 100.0)
 }
 
 /// The index of the greatest probability.
@@ -110,7 +141,8 @@ pub fn show(
 ) {
     params.theme.show_in(ui.ctx());
     let palette = Palette::of(ui.ctx());
-    if !ui.ctx().egui_wants_keyboard_input()
+    keep_view(editor, params);
+    if !ui.ctx().text_edit_focused()
         && !editor.chooser.is_open()
         && ui.input(|input| input.key_pressed(egui::Key::F))
     {
@@ -118,13 +150,15 @@ pub fn show(
     }
     if editor.frozen.is_none() {
         editor.history.clone_from(&shared.history());
-        editor.spectrogram.take(ui.ctx(), &shared.picture(), shared);
+        editor.spectrogram.take(ui.ctx(), &shared.picture(), shared, params.view.get().colours);
         shared.watched.store(true, Ordering::Relaxed);
     }
     let (hearing, probabilities) = match &editor.frozen {
         Some(frozen) => (frozen.hearing, frozen.probabilities),
         None => (shared.hearing(), shared.shown()),
     };
+    let mean = shared.integrated().filter(|_| params.view.get().integrated);
+    let probabilities = mean.map_or(probabilities, |(mean, _)| mean);
     // All of the window, whatever margin the caller left.
     let bounds = ui.ctx().content_rect();
     ui.set_clip_rect(bounds);
@@ -153,9 +187,15 @@ pub fn show(
         let sure = matches!(hearing, Hearing::Heard | Hearing::Unsure | Hearing::Asleep);
         editor.bars.show(ui, palette, probabilities, editor.sorted, sure);
     });
-    section(ui, palette, right, |ui| editor.spectrogram.show(ui, palette, editor.evidence));
+    section(ui, palette, right, |ui| {
+        loudness::show(ui, scene);
+        editor.spectrogram.show(ui, palette, editor.evidence);
+    });
     section(ui, palette, ribbon, |ui| ribbon::show(ui, palette, &editor.history));
     part(ui, footer, |ui| foot::show(ui, editor, scene));
+    if let Some(told) = controls::refused(ui) {
+        editor.notice.refused(ui, told);
+    }
     if let Some((path, wanted)) = editor.chooser.show(ui.ctx()) {
         act_on(ui, editor, scene, &path, wanted);
     }
@@ -163,13 +203,31 @@ pub fn show(
 
 fn act_on(ui: &Ui, editor: &mut MeterEditor, scene: Scene, path: &Path, wanted: Wanted) {
     let done = match wanted {
-        Wanted::Png => export::png(&editor.history, scene.palette, path),
+        Wanted::Png => export::png(&editor.history, scene.palette, &editor.track, path),
         Wanted::Csv => export::csv(&editor.history, path),
         Wanted::Weights => return scene.shared.weights.ask(Some(path.to_owned())),
     };
     match done {
         Ok(()) => editor.notice.done(ui, format!("Saved {}", path.display())),
-        Err(error) => editor.notice.refused(ui, error.to_string()),
+        // The dialogue asks again, so that another place can be named.
+        Err(error) => editor.chooser.refuse(error.to_string()),
+    }
+}
+
+/// Keeps the window and what the project remembers of it alike, whichever changed.
+fn keep_view(editor: &mut MeterEditor, params: &MeterParams) {
+    let saved = params.view.get();
+    if editor.kept.as_ref() != Some(&saved) {
+        // The first frame of a window that nobody has changed yet leaves it as its maker had it.
+        if editor.kept.is_some() || saved != MeterView::default() {
+            editor.sorted = saved.sorted;
+            editor.evidence = saved.evidence;
+        }
+        editor.kept = Some(saved);
+    } else if (editor.sorted, editor.evidence) != (saved.sorted, saved.evidence) {
+        let now = MeterView { sorted: editor.sorted, evidence: editor.evidence, ..saved };
+        params.view.set(now.clone());
+        editor.kept = Some(now);
     }
 }
 
@@ -190,7 +248,7 @@ pub struct MeterApp {
     state: Arc<EguiEditorState>,
     notifier: RepaintNotifier,
     watch: Watch,
-    editor: MeterEditor,
+    editor: Arc<Mutex<MeterEditor>>,
     gui: Option<GuiContext>,
 }
 
@@ -205,7 +263,7 @@ impl NiceEguiApp for MeterApp {
         theme::install(&context);
         self.gui = Some(gui);
         // Textures belong to the context of a window that is gone.
-        self.editor.spectrogram = Default::default();
+        lock(&self.editor).spectrogram = Default::default();
         let shared = Arc::downgrade(&self.shared);
         self.watch.begin(self.state.clone(), self.notifier.clone(), move || {
             shared.upgrade().map_or(0, |shared| signature(&shared))
@@ -215,9 +273,23 @@ impl NiceEguiApp for MeterApp {
 
     fn ui(&mut self, ui: &mut Ui, _frame: &mut Frame) {
         if let Some(gui) = &self.gui {
-            show(ui, &mut self.editor, &self.params, &self.shared, gui);
+            show(ui, &mut lock(&self.editor), &self.params, &self.shared, gui);
         }
     }
+
+    fn resized(&mut self, size: WindowSize) {
+        window::remember(size, &self.state, SIZE, |size| {
+            self.params.view.change(|view| view.size = size);
+        });
+    }
+
+    fn track_info_changed(&mut self, info: TrackInfo) {
+        info.name().clone_into(&mut lock(&self.editor).track);
+    }
+}
+
+fn lock(editor: &Mutex<MeterEditor>) -> MutexGuard<'_, MeterEditor> {
+    editor.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A number that changes with everything the window shows.
@@ -231,6 +303,7 @@ fn signature(shared: &MeterShared) -> u64 {
     ] {
         mix = mix.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(part);
     }
+    mix = mix.wrapping_add(u64::from(shared.loudness.momentary.load(Ordering::Relaxed).to_bits()));
     for p in shared.shown() {
         mix = mix.rotate_left(7) ^ u64::from(p.to_bits());
     }
@@ -238,21 +311,22 @@ fn signature(shared: &MeterShared) -> u64 {
 }
 
 /// The Meter's editor.
-pub fn editor(params: Arc<MeterParams>, shared: Arc<MeterShared>) -> Option<EguiEditor<MeterApp>> {
-    let state = editor_state();
-    let notifier = RepaintNotifier::default();
-    nice_plug_egui::create_egui_editor(
-        state.clone(),
-        notifier.clone(),
-        EguiNiceSettings::new().with_tile("Earworm Meter").with_resize_hint(parts::resizable()),
-        MeterApp {
-            params,
-            shared,
-            state,
-            notifier,
+pub fn editor(params: Arc<MeterParams>, shared: Arc<MeterShared>) -> Option<Window<MeterApp>> {
+    let editor = Arc::new(Mutex::new(MeterEditor::default()));
+    let remembered = params.clone();
+    let remembers = move || remembered.view.get().size.unwrap_or(SIZE);
+    Window::new(remembers, move |state, notifier| {
+        let app = MeterApp {
+            params: params.clone(),
+            shared: shared.clone(),
+            state: state.clone(),
+            notifier: notifier.clone(),
             watch: Watch::default(),
-            editor: MeterEditor::default(),
+            editor: editor.clone(),
             gui: None,
-        },
-    )
+        };
+        let settings =
+            EguiNiceSettings::new().with_tile("Earworm Meter").with_resize_hint(parts::resizable());
+        nice_plug_egui::create_egui_editor(state, notifier, settings, app)
+    })
 }

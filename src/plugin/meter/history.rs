@@ -48,6 +48,15 @@ impl History {
         self.entries.clear();
     }
 
+    /// Takes back what was forgotten: entries older than all that are there.
+    pub fn take_back(&mut self, older: &Self) {
+        let first = self.entries.front().map_or(self.now, |entry| entry.time);
+        let back = older.entries.iter().rev();
+        for entry in back.filter(|entry| entry.time < first && entry.time >= self.now - SECONDS) {
+            self.entries.push_front(entry.clone());
+        }
+    }
+
     /// The clock, in seconds.
     pub fn now(&self) -> f64 {
         self.now

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use atomic_float::AtomicF32;
+use ebur128::{EbuR128, Mode};
 use rtrb::Consumer;
 
 use super::params::MeterParams;
@@ -32,6 +34,12 @@ pub struct Listener {
     /// Frames as the audio thread packs them: an epoch, then the powers.
     frames: Consumer<f32>,
     frame: Vec<f32>,
+    /// The sound itself, its channels interleaved.
+    sound: Consumer<f32>,
+    /// None where its kind of stream has no loudness.
+    meter: Option<EbuR128>,
+    /// The host's transport's starts that were seen.
+    starts: u32,
     bank: MelBank,
     sample_rate: f32,
     network: Source,
@@ -58,10 +66,15 @@ impl Listener {
         frames: Consumer<f32>,
         bins: usize,
         sample_rate: f32,
+        (sound, channels): (Consumer<f32>, u32),
         network: Source,
     ) -> Self {
+        let modes = Mode::M | Mode::S | Mode::I | Mode::TRUE_PEAK | Mode::HISTOGRAM;
         Self {
             network,
+            sound,
+            meter: EbuR128::new(channels, sample_rate as u32, modes).ok(),
+            starts: shared.starts.load(Ordering::Relaxed),
             params,
             shared,
             frames,
@@ -96,10 +109,23 @@ impl Listener {
         }
         if self.shared.reset.swap(false, Ordering::AcqRel) {
             self.start_afresh();
+            if let Some(meter) = &mut self.meter {
+                meter.reset();
+            }
             // Once more, as a reading may have come between the request and now.
             self.shared.forget();
             self.shared.set_hearing(Hearing::Listening);
         }
+        let starts = self.shared.starts.load(Ordering::Relaxed);
+        if std::mem::replace(&mut self.starts, starts) != starts
+            && self.params.view.get().from_start
+        {
+            self.shared.begin_mean();
+            if let Some(meter) = &mut self.meter {
+                meter.reset();
+            }
+        }
+        self.weigh();
         let began = Instant::now();
         let mut taken = 0;
         while !dismissed.load(Ordering::Acquire) && self.take_frame() {
@@ -128,6 +154,37 @@ impl Listener {
             self.shared.set_hearing(Hearing::Asleep);
         }
         Ok(())
+    }
+
+    /// Takes the sound in and publishes how loud it is.
+    fn weigh(&mut self) {
+        let Some(meter) = &mut self.meter else { return };
+        // A block that is not whole comes with the next.
+        let whole = self.sound.slots() / meter.channels() as usize * meter.channels() as usize;
+        let Ok(chunk) = self.sound.read_chunk(whole) else { return };
+        if whole == 0 {
+            return;
+        }
+        let (one, other) = chunk.as_slices();
+        // A ring that holds whole frames parts between two of them.
+        let taken = meter.add_frames_f32(one).and_then(|()| meter.add_frames_f32(other));
+        chunk.commit_all();
+        if taken.is_err() {
+            self.meter = None;
+            return;
+        }
+        let loudness = &self.shared.loudness;
+        let told = |place: &AtomicF32, value: Result<f64, ebur128::Error>| {
+            let value = value.ok().filter(|value| value.is_finite() && *value > -70.0);
+            place.store(value.map_or(f32::NAN, |value| value as f32), Ordering::Relaxed);
+        };
+        told(&loudness.momentary, meter.loudness_momentary());
+        told(&loudness.short_term, meter.loudness_shortterm());
+        told(&loudness.integrated, meter.loudness_global());
+        let peak = (0..meter.channels()).filter_map(|channel| meter.true_peak(channel).ok());
+        let peak = peak.fold(0.0, f64::max);
+        let peak = if peak > 0.0 { (20.0 * peak.log10()) as f32 } else { f32::NAN };
+        loudness.true_peak.store(peak, Ordering::Relaxed);
     }
 
     /// Whether so much lies in the ring that readings should be left out to catch up.
@@ -209,6 +266,9 @@ impl Listener {
                 shown.store(before + step * (p - before), Ordering::Relaxed);
             }
         }
+        if matches!(hearing, Hearing::Unsure | Hearing::Heard) {
+            self.shared.integrate(&reading.probabilities, elapsed);
+        }
         self.shared.set_hearing(hearing);
         let mut history = self.shared.history();
         history.advance(std::mem::take(&mut self.since_entry));
@@ -260,6 +320,7 @@ impl Job for Listener {
             if let Ok(chunk) = self.frames.read_chunk(heard * self.frame.len()) {
                 chunk.commit_all();
             }
+            self.weigh();
         } else if let Err(error) = self.listen(dismissed) {
             self.fail(error.to_string());
         }
@@ -284,8 +345,15 @@ mod tests {
         let params = Arc::new(MeterParams::new(shared.clone()));
         let bins = Stft::new(RATE, 1).bins();
         let (producer, consumer) = RingBuffer::new(200 * (bins + 1));
-        let listener =
-            Listener::new(params, shared.clone(), consumer, bins, RATE, Network::embedded);
+        let listener = Listener::new(
+            params,
+            shared.clone(),
+            consumer,
+            bins,
+            RATE,
+            (RingBuffer::new(1).1, 1),
+            Network::embedded,
+        );
         (listener, producer, shared)
     }
 
@@ -315,8 +383,15 @@ mod tests {
         let params = Arc::new(MeterParams::new(shared.clone()));
         let bins = Stft::new(RATE, 1).bins();
         let (mut frames, consumer) = RingBuffer::new(200 * (bins + 1));
-        let mut second =
-            Listener::new(params, shared.clone(), consumer, bins, RATE, Network::embedded);
+        let mut second = Listener::new(
+            params,
+            shared.clone(),
+            consumer,
+            bins,
+            RATE,
+            (RingBuffer::new(1).1, 1),
+            Network::embedded,
+        );
         hear(&mut second, &mut frames, 5.0);
         let history = shared.history();
         assert!(history.entries().len() > heard + 10);
@@ -383,5 +458,36 @@ mod tests {
         assert_eq!(shared.probabilities(), [0.0; GENRES]);
         hear(&mut listener, &mut frames, 3.0);
         assert!(shared.probabilities().iter().sum::<f32>() > 0.9);
+    }
+
+    #[test]
+    fn the_loudness_of_a_tone_is_what_the_recommendation_says() {
+        let shared = Arc::new(MeterShared::default());
+        let params = Arc::new(MeterParams::new(shared.clone()));
+        let rate = 48_000.0;
+        let bins = Stft::new(rate, 2).bins();
+        let (_frames, consumer) = RingBuffer::new(200 * (bins + 1));
+        let (mut sound, heard) = RingBuffer::new(2 * 48_000);
+        let network = Network::embedded as Source;
+        let mut listener =
+            Listener::new(params, shared.clone(), consumer, bins, rate, (heard, 2), network);
+        let read = |place: &AtomicF32| place.load(Ordering::Relaxed);
+        let loudness = &shared.loudness;
+        assert!(read(&loudness.momentary).is_nan() && read(&loudness.true_peak).is_nan());
+        // A sine of 1 kHz at -23 dBFS in both channels is at -23 LUFS (EBU Tech 3341, case 1), give or take 0.1.
+        let level = 10.0_f32.powf(-23.0 / 20.0);
+        for frame in 0..4 * 48_000 {
+            let sample = level * (std::f32::consts::TAU * 1000.0 * frame as f32 / rate).sin();
+            sound.push(sample).unwrap();
+            sound.push(sample).unwrap();
+            if frame % 10_000 == 9_999 {
+                listener.weigh();
+            }
+        }
+        listener.weigh();
+        for place in [&loudness.momentary, &loudness.short_term, &loudness.integrated] {
+            assert!((read(place) + 23.0).abs() < 0.1, "{} LUFS", read(place));
+        }
+        assert!((read(&loudness.true_peak) + 23.0).abs() < 0.2, "{}", read(&loudness.true_peak));
     }
 }

@@ -11,8 +11,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use nice_plug::prelude::*;
-use nice_plug_egui::EguiEditor;
-
 use rtrb::{Producer, RingBuffer};
 
 use self::editor::MeterApp;
@@ -20,7 +18,9 @@ use self::listener::Listener;
 use self::params::MeterParams;
 use self::shared::{Hearing, MeterShared};
 use super::crew::{Crew, Seat};
+use super::standalone;
 use super::subnormal::without_subnormal;
+use super::window::Window;
 use earworm_genre::Network;
 use earworm_spectrum::{COLUMN_SECONDS, Stft};
 
@@ -30,6 +30,12 @@ static CREW: Crew = Crew::new("earworm-meter");
 /// Frames that the ring to the listener holds: over three seconds, far longer than a reading takes, and
 /// than a round through 64 Meters.
 const RING_FRAMES: usize = 48;
+
+/// Seconds of sound that the ring to the loudness meter holds.
+const SOUND_SECONDS: f32 = 3.0;
+
+/// Frames of the sound that are handed on at a time.
+const PIECE: usize = 64;
 
 /// How long an offline render sleeps between looks at the listener.
 const OFFLINE_NAP: Duration = Duration::from_micros(100);
@@ -42,12 +48,16 @@ pub struct Meter {
     tap: Option<Tap>,
     seat: Option<Seat>,
     bypassed: bool,
+    /// Whether the host's transport rolled in the last block.
+    played: bool,
     offline: bool,
 }
 
 /// The audio thread's end: samples in, frames out into the ring.
 struct Tap {
     stft: Stft,
+    /// The sound itself for its loudness, channels interleaved. A full ring loses some of it, no more.
+    sound: Producer<f32>,
     frames: Producer<f32>,
     /// Goes before each frame; a new one tells the listener that time was cut.
     epoch: f32,
@@ -78,6 +88,29 @@ impl Tap {
         sent
     }
 
+    /// Hands the sound on for its loudness, frame by frame.
+    fn weigh<P: AsRef<[f32]>>(&mut self, planes: &[P]) {
+        // The ring holds whole frames, so that none is parted; where it is full, a piece is lost, no more.
+        match planes {
+            [mono] => {
+                let _ = self.sound.push_entire_slice(mono.as_ref());
+            }
+            [left, right, ..] => {
+                let pieces = left.as_ref().chunks(PIECE).zip(right.as_ref().chunks(PIECE));
+                for (left, right) in pieces {
+                    let mut both = [0.0; 2 * PIECE];
+                    let frames = both.chunks_exact_mut(2).zip(left).zip(right);
+                    for ((frame, left), right) in frames {
+                        frame.copy_from_slice(&[*left, *right]);
+                    }
+                    let filled = left.len().saturating_mul(2);
+                    let _ = self.sound.push_entire_slice(both.get(..filled).unwrap_or_default());
+                }
+            }
+            [] => {}
+        }
+    }
+
     fn reset(&mut self) {
         self.stft.reset();
         // Any value but the last will do, and a float must stay exact.
@@ -88,12 +121,15 @@ impl Tap {
 impl Default for Meter {
     fn default() -> Self {
         let shared = Arc::new(MeterShared::default());
+        let params = Arc::new(MeterParams::new(shared.clone()));
+        standalone::begin::<Self>(&params);
         Self {
-            params: Arc::new(MeterParams::new(shared.clone())),
+            params,
             shared,
             tap: None,
             seat: None,
             bypassed: false,
+            played: false,
             offline: false,
         }
     }
@@ -136,7 +172,7 @@ impl Plugin for Meter {
         },
     ];
 
-    type Editor = EguiEditor<MeterApp>;
+    type Editor = Window<MeterApp>;
     type SysExMessage = ();
     type BackgroundTask = ();
 
@@ -176,12 +212,16 @@ impl Plugin for Meter {
         shared.column_seconds.store(COLUMN_SECONDS as f32, Ordering::Relaxed);
         shared.set_fault(None);
         shared.set_hearing(Hearing::Listening);
+        let channels = layout.main_input_channels.map_or(1, NonZeroU32::get).min(2);
+        let samples = (config.sample_rate * SOUND_SECONDS) as usize;
+        let (sound, heard) = RingBuffer::new(samples.saturating_mul(channels as usize));
         let listener = Listener::new(
             self.params.clone(),
             shared.clone(),
             consumer,
             bins,
             config.sample_rate,
+            (heard, channels),
             Network::embedded,
         );
         match CREW.hire(listener) {
@@ -192,7 +232,7 @@ impl Plugin for Meter {
                 shared.set_hearing(Hearing::Failed);
             }
         }
-        self.tap = Some(Tap { stft, frames: producer, epoch: 0.0, sent: 0 });
+        self.tap = Some(Tap { stft, sound, frames: producer, epoch: 0.0, sent: 0 });
         self.offline = config.process_mode == ProcessMode::Offline;
         true
     }
@@ -207,8 +247,13 @@ impl Plugin for Meter {
         &mut self,
         buffer: &mut Buffer,
         _aux: &mut AuxiliaryBuffers,
-        _context: &mut impl ProcessContext<Self>,
+        context: &mut impl ProcessContext<Self>,
     ) -> ProcessStatus {
+        let playing = context.transport().playing;
+        if playing && !self.played {
+            self.shared.starts.fetch_add(1, Ordering::Relaxed);
+        }
+        self.played = playing;
         // The framework has copied the input to the output. Nothing here writes to it but this: what is
         // subnormal (under -758 dBFS) becomes silence, as hosts and their validators ask of an output;
         // it would slow down whatever comes after.
@@ -221,6 +266,7 @@ impl Plugin for Meter {
                 tap.reset();
             }
             if !bypassed {
+                tap.weigh(buffer.as_slice_immutable());
                 let sent = tap.push(buffer.as_slice_immutable(), &self.shared);
                 if sent && self.offline {
                     self.wait_for_listener();

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use nice_plug::prelude::*;
-use nice_plug_egui::EguiEditorState;
 
 use super::shared::{Heard, MeterShared};
+use crate::remembered::{MeterView, Remembered, Size};
 use crate::theme::ThemeChoice;
 use crate::weights::Kept as KeptWeights;
 
@@ -33,6 +33,9 @@ pub struct MeterParams {
     /// The editor's theme.
     #[persist = "theme"]
     pub theme: ThemeChoice,
+    /// What of the window the project keeps.
+    #[persist = "view"]
+    pub view: Remembered<MeterView>,
 }
 
 impl MeterParams {
@@ -52,12 +55,11 @@ impl MeterParams {
             bypass: BoolParam::new("Bypass", false).make_bypass(),
             weights: KeptWeights::new(shared.weights.clone()),
             theme: ThemeChoice::default(),
+            view: Remembered::default(),
             heard: Heard::new(shared),
         }
     }
 }
 
-/// The editor's first size in logical pixels.
-pub fn editor_state() -> Arc<EguiEditorState> {
-    EguiEditorState::from_size(nice_plug::editor::dpi::LogicalSize::new(720.0, 440.0), 1.0)
-}
+/// The window's first size in points.
+pub const SIZE: Size = Size { width: 720.0, height: 440.0 };

@@ -19,7 +19,7 @@ use super::history::History;
 use crate::weights::Weights;
 
 /// How many genres there are.
-pub const GENRES: usize = 12;
+pub const GENRES: usize = earworm_genre::GENRES.len();
 
 /// How many mel bands a column of the picture has.
 pub const BANDS: usize = 128;
@@ -79,9 +79,57 @@ pub struct MeterShared {
     pub(super) reset: AtomicBool,
     /// Which weights it listens with.
     pub weights: Arc<Weights>,
+    /// Counts how often the host's transport began to roll.
+    pub(super) starts: AtomicU32,
+    /// The loudness of what passes through.
+    pub loudness: Loudness,
     picture: Mutex<Picture>,
     history: Mutex<History>,
+    integrated: Mutex<Integrated>,
+    /// What a reset forgot, to be taken back.
+    forgotten: Mutex<Option<Box<Forgotten>>>,
     fault: Mutex<Option<String>>,
+}
+
+/// The loudness of what passes through, by EBU R 128; NaN where too little was heard.
+#[derive(Debug)]
+pub struct Loudness {
+    /// Of the last 0.4 s, in LUFS.
+    pub momentary: AtomicF32,
+    /// Of the last 3 s, in LUFS.
+    pub short_term: AtomicF32,
+    /// Since the start or the last reset, in LUFS.
+    pub integrated: AtomicF32,
+    /// The highest true peak since then, in dBTP; NaN where all of it was digital silence.
+    pub true_peak: AtomicF32,
+}
+
+impl Default for Loudness {
+    fn default() -> Self {
+        let nothing = || AtomicF32::new(f32::NAN);
+        Self {
+            momentary: nothing(),
+            short_term: nothing(),
+            integrated: nothing(),
+            true_peak: nothing(),
+        }
+    }
+}
+
+/// The mean of all readings since the start.
+#[derive(Clone, Debug, Default)]
+struct Integrated {
+    /// Probabilities times seconds.
+    sum: [f64; GENRES],
+    seconds: f64,
+}
+
+/// What a reset forgot.
+#[derive(Clone, Debug)]
+struct Forgotten {
+    probabilities: [f32; GENRES],
+    history: History,
+    integrated: Integrated,
 }
 
 /// What the editor draws beside the probabilities.
@@ -135,21 +183,74 @@ impl MeterShared {
 
     /// The mel columns and the map, locked against the worker: copy what is needed and let go.
     pub fn picture(&self) -> MutexGuard<'_, Picture> {
-        self.picture.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.picture)
     }
 
     /// The readings of the last five minutes, locked against the worker: copy what is needed and let go.
     /// The worker keeps them, so that they go on while no window is open.
     pub fn history(&self) -> MutexGuard<'_, History> {
-        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.history)
     }
 
     /// Forgets all that was heard, and has the worker listen afresh. Returns at once; not for the audio
     /// thread.
     pub fn request_reset(&self) {
+        if self.history().entries().len() > 0 {
+            let forgotten = Forgotten {
+                probabilities: self.probabilities(),
+                history: self.history().clone(),
+                integrated: lock(&self.integrated).clone(),
+            };
+            *lock(&self.forgotten) = Some(Box::new(forgotten));
+        }
         self.reset.store(true, Ordering::Release);
         // A Meter that is not active has no worker, and what it heard goes all the same.
         self.forget();
+    }
+
+    /// Whether a reset can be undone.
+    pub fn can_undo_reset(&self) -> bool {
+        lock(&self.forgotten).is_some()
+    }
+
+    /// Takes back what the last reset forgot; what was heard since then stays.
+    pub fn undo_reset(&self) {
+        let Some(forgotten) = lock(&self.forgotten).take() else { return };
+        self.history().take_back(&forgotten.history);
+        let mut integrated = lock(&self.integrated);
+        integrated.seconds += forgotten.integrated.seconds;
+        for (sum, before) in integrated.sum.iter_mut().zip(forgotten.integrated.sum) {
+            *sum += before;
+        }
+        drop(integrated);
+        if self.probabilities().iter().all(|&p| p == 0.0) {
+            for (genre, p) in forgotten.probabilities.into_iter().enumerate() {
+                self.probabilities[genre].store(p, Ordering::Relaxed);
+                self.shown[genre].store(p, Ordering::Relaxed);
+            }
+        }
+        self.readings.fetch_add(1, Ordering::Release);
+    }
+
+    /// The mean of all readings since the start or the last reset, and how many seconds it is of; none before the first.
+    pub fn integrated(&self) -> Option<([f32; GENRES], f64)> {
+        let integrated = lock(&self.integrated);
+        let mean = integrated.sum.map(|sum| (sum / integrated.seconds) as f32);
+        (integrated.seconds > 0.0).then_some((mean, integrated.seconds))
+    }
+
+    /// Takes a reading into the mean that holds for so many seconds.
+    pub fn integrate(&self, probabilities: &[f32; GENRES], seconds: f64) {
+        let mut integrated = lock(&self.integrated);
+        for (sum, &p) in integrated.sum.iter_mut().zip(probabilities) {
+            *sum += f64::from(p) * seconds;
+        }
+        integrated.seconds += seconds;
+    }
+
+    /// Begins the mean anew.
+    pub(super) fn begin_mean(&self) {
+        *lock(&self.integrated) = Integrated::default();
     }
 
     /// Takes back everything that was published about the past.
@@ -160,6 +261,7 @@ impl MeterShared {
         }
         self.dropped_frames.store(0, Ordering::Relaxed);
         self.history().clear();
+        self.begin_mean();
         let mut picture = self.picture();
         picture.columns.clear();
         picture.map = None;
@@ -169,17 +271,17 @@ impl MeterShared {
 
     /// Why the worker failed, in one line; `None` while it works.
     pub fn fault(&self) -> Option<String> {
-        lock_fault(&self.fault).clone()
+        lock(&self.fault).clone()
     }
 
     /// Tells the editor why the worker failed (`None`: it works).
     pub fn set_fault(&self, fault: Option<String>) {
-        *lock_fault(&self.fault) = fault;
+        *lock(&self.fault) = fault;
     }
 }
 
-fn lock_fault(fault: &Mutex<Option<String>>) -> MutexGuard<'_, Option<String>> {
-    fault.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The last reading as a project keeps it.

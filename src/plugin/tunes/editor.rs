@@ -13,30 +13,111 @@ mod score;
 mod settings;
 mod text;
 mod title;
+mod transport;
 
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use egui::{Key, Modifiers, Rect, Ui, vec2};
+use nice_plug::context::PluginApi;
 use nice_plug::context::gui::GuiContext;
-use nice_plug_egui::baseview::HandlerError;
-use nice_plug_egui::{
-    EguiEditor, EguiEditorState, EguiNiceSettings, Frame, NiceEguiApp, RepaintNotifier,
-};
+use nice_plug::plugin::TrackInfo;
+use nice_plug_egui::baseview::{HandlerError, WindowSize};
+use nice_plug_egui::{EguiEditorState, EguiNiceSettings, Frame, NiceEguiApp, RepaintNotifier};
 
 use self::book::Book;
 use self::export::{Format, Saving};
 use self::list::Pressed;
 use self::notation::Notation;
-use super::params::{TunesParams, editor_state};
+use super::params::{SIZE, TunesParams};
 use super::shared::{Command, NOWHERE, Origin, TunesShared};
+use crate::controls;
 use crate::files::{Chooser, Wish};
 use crate::parts::{self, FOOTER, Notice, TITLE_BAR, part, section};
+use crate::presets::{Compare, Preset};
+use crate::remembered::{SavedSide, TunesView};
 use crate::theme::{self, GAP, Palette};
 use crate::watch::Watch;
+use crate::window::{self, Window};
+
+/// Settings that go together.
+pub const PRESETS: [Preset; 6] = [
+    Preset {
+        name: "Session reel",
+        help: "A reel in D as sessions play it.",
+        values: &[
+            ("style", "Reel"),
+            ("key", "D"),
+            ("mode", "Major"),
+            ("bars", "16"),
+            ("swing", "54 %"),
+        ],
+    },
+    Preset {
+        name: "Jig in G",
+        help: "Two strains of eight bars.",
+        values: &[
+            ("style", "Jig"),
+            ("key", "G"),
+            ("mode", "Major"),
+            ("bars", "16"),
+            ("swing", "50 %"),
+        ],
+    },
+    Preset {
+        name: "Swung hornpipe",
+        help: "Quavers in threes.",
+        values: &[
+            ("style", "Hornpipe"),
+            ("key", "A"),
+            ("mode", "Major"),
+            ("bars", "16"),
+            ("swing", "66 %"),
+        ],
+    },
+    Preset {
+        name: "Minor waltz",
+        help: "In E minor, held and soft.",
+        values: &[
+            ("style", "Waltz"),
+            ("key", "E"),
+            ("mode", "Minor"),
+            ("bars", "32"),
+            ("gate", "100 %"),
+            ("velocity", "80 %"),
+            ("swing", "50 %"),
+        ],
+    },
+    Preset {
+        name: "Slow air",
+        help: "In D dorian, three quarters as fast, with a free hand.",
+        values: &[
+            ("style", "Air"),
+            ("key", "D"),
+            ("mode", "Dorian"),
+            ("bars", "16"),
+            ("speed", "75 %"),
+            ("gate", "100 %"),
+            ("timing-variation", "12 ms"),
+            ("velocity-variation", "25 %"),
+            ("swing", "50 %"),
+        ],
+    },
+    Preset {
+        name: "To practise",
+        help: "Slowly and evenly.",
+        values: &[
+            ("speed", "60 %"),
+            ("swing", "50 %"),
+            ("timing-variation", "0 ms"),
+            ("velocity-variation", "0 %"),
+            ("play", "Free running"),
+        ],
+    },
+];
 
 /// How the tune is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,6 +166,22 @@ pub struct TunesEditor {
     /// What the score last scrolled to, so that a reader who scrolls away is left alone.
     followed: Option<usize>,
     book: Book,
+    /// Whether the list shows the opened book, and not the last tunes.
+    shows_book: bool,
+    /// What the last tunes are searched for.
+    search: String,
+    /// The two sets of settings.
+    compare: Compare,
+    /// What the project keeps of the window, as it was when both were last alike.
+    kept: Option<TunesView>,
+    /// The bars that are played round and round, as numbers in the window.
+    bars: transport::Bars,
+    /// The cursor in the text, in bytes; where a part is marked, from where to where.
+    marked: Option<Range<usize>>,
+    /// What a tune is asked for with, and when that last changed.
+    asked: Option<(settings::Asked, Option<f64>)>,
+    /// The track that the host says it stands on.
+    pub track: String,
     /// Why the text in the field is not the tune.
     refused: Option<String>,
 }
@@ -106,6 +203,14 @@ impl Default for TunesEditor {
             saving: None,
             followed: None,
             book: Book::default(),
+            shows_book: false,
+            search: String::new(),
+            compare: Compare::default(),
+            kept: None,
+            bars: transport::Bars::default(),
+            marked: None,
+            asked: None,
+            track: String::new(),
             refused: None,
         }
     }
@@ -128,8 +233,12 @@ struct Scene<'a> {
     palette: &'static Palette,
     /// Whether there is little room.
     compact: bool,
+    /// Whether there is room in the footer for more than the most needed.
+    roomy: bool,
     /// The tick that sounds.
     position: Option<u32>,
+    /// Whether the window is the program's own, so that no host starts and stops the tune.
+    standalone: bool,
 }
 
 /// Draws Tunes.
@@ -142,9 +251,13 @@ pub fn show(
 ) {
     params.theme.show_in(ui.ctx());
     let palette = Palette::of(ui.ctx());
+    keep_view(editor, params, shared);
     desk::follow(editor, shared);
     book::take_drop(ui, editor, shared);
-    keys(ui, editor, shared);
+    book::watch(ui, editor, shared);
+    let standalone = gui.plugin_api() == PluginApi::Standalone;
+    keys(ui, editor, shared, standalone);
+    settings::rewrite(ui, editor, params, shared);
 
     let bounds = ui.ctx().content_rect();
     ui.set_clip_rect(bounds);
@@ -156,7 +269,8 @@ pub fn show(
         tick if shared.playing.load(Ordering::Relaxed) => Some(tick),
         _ => None,
     };
-    let scene = Scene { params, shared, gui, palette, compact, position };
+    let roomy = inner.width() >= 860.0;
+    let scene = Scene { params, shared, gui, palette, compact, roomy, position, standalone };
     let writing = shared.writing();
     desk::grow(editor, writing.as_ref().map(|writing| writing.text.as_str()));
 
@@ -187,7 +301,7 @@ pub fn show(
     };
     section(ui, palette, main, |ui| {
         if let Some(tick) = sheet(ui, editor, scene, &sounding) {
-            shared.seek.store(tick, Ordering::Release);
+            play_from(shared, tick, standalone);
         }
     });
     if let Some(beside) = beside {
@@ -195,6 +309,9 @@ pub fn show(
     }
     part(ui, footer, |ui| foot::show(ui, editor, scene));
     desk::settle(ui, editor, shared);
+    if let Some(told) = controls::refused(ui) {
+        editor.notice.refused(ui, told);
+    }
     if let Some((path, wanted)) = editor.chooser.show(ui.ctx()) {
         act_on(ui, editor, shared, path, wanted);
     }
@@ -212,19 +329,90 @@ fn act_on(ui: &Ui, editor: &mut TunesEditor, shared: &TunesShared, path: PathBuf
     }
 }
 
-fn keys(ui: &Ui, editor: &mut TunesEditor, shared: &TunesShared) {
-    if ui.ctx().egui_wants_keyboard_input() || editor.chooser.is_open() {
+/// Plays from a tick on, where no host says from where.
+fn play_from(shared: &TunesShared, tick: u32, standalone: bool) {
+    shared.seek.store(tick, Ordering::Release);
+    if standalone {
+        shared.rolling.store(true, Ordering::Release);
+    }
+}
+
+/// Keeps the window and what the project remembers of it alike, whichever changed.
+fn keep_view(editor: &mut TunesEditor, params: &TunesParams, shared: &TunesShared) {
+    let saved = params.view.get();
+    if editor.kept.as_ref() != Some(&saved) {
+        // The first frame of a window that nobody has changed yet leaves it as its maker had it.
+        if editor.kept.is_some() || saved != TunesView::default() {
+            editor.view = if saved.roll { View::Roll } else { View::Score };
+            editor.side = match saved.side {
+                SavedSide::Text => Side::Text,
+                SavedSide::Tunes => Side::Past,
+                SavedSide::Hidden => Side::Hidden,
+            };
+            editor.zoom = saved.zoom.unwrap_or(1.0);
+            shared.metronome.store(saved.metronome, Ordering::Relaxed);
+            shared.count_in.store(saved.count_in, Ordering::Relaxed);
+        }
+        editor.kept = Some(saved);
+        return;
+    }
+    let now = TunesView {
+        roll: editor.view == View::Roll,
+        side: match editor.side {
+            Side::Text => SavedSide::Text,
+            Side::Past => SavedSide::Tunes,
+            Side::Hidden => SavedSide::Hidden,
+        },
+        zoom: (editor.zoom != 1.0).then_some(editor.zoom),
+        metronome: shared.metronome.load(Ordering::Relaxed),
+        count_in: shared.count_in.load(Ordering::Relaxed),
+        ..saved.clone()
+    };
+    if now != saved {
+        params.view.set(now.clone());
+        editor.kept = Some(now);
+    }
+}
+
+fn keys(ui: &Ui, editor: &mut TunesEditor, shared: &TunesShared, standalone: bool) {
+    if editor.chooser.is_open() {
         return;
     }
     let pressed = |modifiers, key| ui.input_mut(|input| input.consume_key(modifiers, key));
-    if pressed(Modifiers::COMMAND, Key::Z) {
-        desk::undo(editor, shared);
-    }
+    // These mean nothing in a text, so that they do the same wherever the keyboard is.
     if pressed(Modifiers::COMMAND, Key::O) {
         open(editor);
     }
+    if pressed(Modifiers::COMMAND, Key::S) {
+        save_as(editor, Format::Abc);
+    }
     if pressed(Modifiers::COMMAND, Key::G) {
         shared.command(Command::Generate);
+    }
+    if pressed(Modifiers::COMMAND, Key::Enter)
+        && let Some(marked) = &editor.marked
+        && let Some(tick) = editor.notation.tick_of(&(marked.start..marked.start + 1))
+    {
+        play_from(shared, tick, standalone);
+    }
+    if ui.ctx().text_edit_focused() {
+        return;
+    }
+    // The longer first: the other would take it too.
+    let shifted = Modifiers::COMMAND | Modifiers::SHIFT;
+    if pressed(shifted, Key::Z) || pressed(Modifiers::COMMAND, Key::Y) {
+        desk::redo(ui, editor, shared);
+    }
+    if pressed(Modifiers::COMMAND, Key::Z) {
+        desk::undo(ui, editor, shared);
+    }
+    if standalone && ui.memory(|memory| memory.focused().is_none()) {
+        if pressed(Modifiers::NONE, Key::Space) {
+            shared.rolling.fetch_xor(true, Ordering::AcqRel);
+        }
+        if pressed(Modifiers::NONE, Key::Home) {
+            shared.seek.store(0, Ordering::Release);
+        }
     }
     for event in ui.input(|input| input.events.clone()) {
         // A tune pasted anywhere outside the text field is the next tune.
@@ -232,14 +420,21 @@ fn keys(ui: &Ui, editor: &mut TunesEditor, shared: &TunesShared) {
             continue;
         };
         if text.lines().any(|line| line.starts_with("K:")) {
-            desk::set_tune(ui, editor, shared, &text, Origin::Edited);
+            desk::set_tune(ui, editor, shared, &text, Origin::Pasted);
         }
     }
 }
 
 /// Asks for a file to open.
 fn open(editor: &mut TunesEditor) {
-    editor.chooser.open(Wish::open(&["abc", "mid", "midi", "txt"]), Wanted::Open);
+    let wish = Wish::open(&["abc", "mid", "midi", "txt"]).or_a_folder();
+    editor.chooser.open(wish, Wanted::Open);
+}
+
+/// Asks where the tune is to be saved.
+fn save_as(editor: &mut TunesEditor, format: Format) {
+    let wish = Wish::save(&editor.notation.performance.title, format.extension());
+    editor.chooser.open(wish, Wanted::Save(format));
 }
 
 /// The score or the roll; gives the tick to play from.
@@ -290,17 +485,35 @@ fn beside_it(ui: &mut Ui, editor: &mut TunesEditor, scene: Scene, sounding: &[Ra
             let notation = &editor.notation;
             let changed = text::show(ui, palette, &mut text, notation, sounding, true, &mut select);
             editor.select = select;
+            editor.marked = text::marked(ui, &text).or(editor.marked.take());
             editor.text = text;
             if changed {
                 desk::typed(ui, editor);
             }
         }
         Side::Past => {
-            if let Some(text) = editor.book.show(ui) {
-                desk::set_tune(ui, editor, scene.shared, &text, Origin::Edited);
+            if !editor.book.is_empty() {
+                let book = editor.book.label();
+                let lists = [
+                    (false, "Last", "The last tunes with their seeds."),
+                    (true, book.as_str(), "The tunes of what was opened."),
+                ];
+                if let Some(book) = parts::segments(ui, palette, editor.shows_book, &lists) {
+                    editor.shows_book = book;
+                }
+                if editor.shows_book {
+                    let present = std::mem::take(&mut editor.text);
+                    let chosen = editor.book.show(ui, palette, &present);
+                    editor.text = present;
+                    if let Some(text) = chosen {
+                        desk::set_tune(ui, editor, scene.shared, &text, Origin::Opened);
+                    }
+                    return;
+                }
             }
             let present = editor.number.unwrap_or_default();
-            match list::show(ui, palette, &scene.shared.past(), present) {
+            let past = scene.shared.past();
+            match list::show(ui, palette, &past, present, &mut editor.search) {
                 Some(Pressed::Hear(tune)) => {
                     desk::set_tune(ui, editor, scene.shared, &tune.abc, tune.origin);
                 }
@@ -326,7 +539,8 @@ fn watch_saving(ui: &Ui, editor: &mut TunesEditor) {
             editor.saving = None;
             match result {
                 Ok(()) => editor.notice.done(ui, format!("Saved {name}")),
-                Err(error) => editor.notice.refused(ui, format!("{name}: {error}")),
+                // The dialogue asks again, so that another place can be named.
+                Err(error) => editor.chooser.refuse(format!("{name}: {error}")),
             }
         }
     }
@@ -341,7 +555,7 @@ pub struct TunesApp {
     state: Arc<EguiEditorState>,
     notifier: RepaintNotifier,
     watch: Watch,
-    editor: TunesEditor,
+    editor: Arc<Mutex<TunesEditor>>,
     gui: Option<GuiContext>,
 }
 
@@ -364,8 +578,20 @@ impl NiceEguiApp for TunesApp {
 
     fn ui(&mut self, ui: &mut Ui, _frame: &mut Frame) {
         if let Some(gui) = &self.gui {
-            show(ui, &mut self.editor, &self.params, &self.shared, gui);
+            let mut editor = self.editor.lock().unwrap_or_else(PoisonError::into_inner);
+            show(ui, &mut editor, &self.params, &self.shared, gui);
         }
+    }
+
+    fn resized(&mut self, size: WindowSize) {
+        window::remember(size, &self.state, SIZE, |size| {
+            self.params.view.change(|view| view.size = size);
+        });
+    }
+
+    fn track_info_changed(&mut self, info: TrackInfo) {
+        let mut editor = self.editor.lock().unwrap_or_else(PoisonError::into_inner);
+        info.name().clone_into(&mut editor.track);
     }
 }
 
@@ -386,6 +612,7 @@ fn signature(shared: &TunesShared) -> u64 {
         fault,
         position,
         u64::from(shared.played_in.load(Ordering::Relaxed)),
+        u64::from(shared.rolling.load(Ordering::Relaxed)),
         shared.weights.changes(),
     ] {
         mix = mix.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(part);
@@ -394,21 +621,22 @@ fn signature(shared: &TunesShared) -> u64 {
 }
 
 /// The editor of Tunes.
-pub fn editor(params: Arc<TunesParams>, shared: Arc<TunesShared>) -> Option<EguiEditor<TunesApp>> {
-    let state = editor_state();
-    let notifier = RepaintNotifier::default();
-    nice_plug_egui::create_egui_editor(
-        state.clone(),
-        notifier.clone(),
-        EguiNiceSettings::new().with_tile("Earworm Tunes").with_resize_hint(parts::resizable()),
-        TunesApp {
-            params,
-            shared,
-            state,
-            notifier,
+pub fn editor(params: Arc<TunesParams>, shared: Arc<TunesShared>) -> Option<Window<TunesApp>> {
+    let editor = Arc::new(Mutex::new(TunesEditor::default()));
+    let remembered = params.clone();
+    let remembers = move || remembered.view.get().size.unwrap_or(SIZE);
+    Window::new(remembers, move |state, notifier| {
+        let app = TunesApp {
+            params: params.clone(),
+            shared: shared.clone(),
+            state: state.clone(),
+            notifier: notifier.clone(),
             watch: Watch::default(),
-            editor: TunesEditor::default(),
+            editor: editor.clone(),
             gui: None,
-        },
-    )
+        };
+        let settings =
+            EguiNiceSettings::new().with_tile("Earworm Tunes").with_resize_hint(parts::resizable());
+        nice_plug_egui::create_egui_editor(state, notifier, settings, app)
+    })
 }

@@ -1,8 +1,11 @@
 //! Real-time: Earworm Tunes as the host calls it.
 
+mod deck;
 pub mod editor;
 pub mod params;
 pub mod past;
+mod phrase;
+mod practice;
 pub mod shared;
 mod writer;
 
@@ -13,18 +16,21 @@ use std::time::Duration;
 use nice_plug::context::process::SendEventError;
 use nice_plug::midi::{Channel, Key, VoiceID};
 use nice_plug::prelude::*;
-use nice_plug_egui::EguiEditor;
 use rtrb::{Producer, RingBuffer};
 
+use self::deck::{Click, Deck};
 use self::editor::TunesApp;
 use self::params::{PlayMode, TunesParams};
+use self::phrase::Played;
 use self::shared::{NOWHERE, SavedTune, TunesShared};
-use self::writer::{Played, Writer, tag};
+use self::writer::{Writer, tag};
 use super::crew::{Crew, Seat};
+use super::standalone;
 use super::subnormal::without_subnormal;
+use super::window::Window;
 use earworm_abc::performance::PERCUSSION;
 use earworm_playback::voice::Voice;
-use earworm_playback::{Clock, Event, POLYPHONY, Player, Settings};
+use earworm_playback::{Clock, Event, METRONOME, POLYPHONY, Play, Player, Settings};
 use earworm_tunes::Composer;
 
 /// Writes for all Tunes of the process.
@@ -55,6 +61,9 @@ struct Engine {
     player: Player,
     voice: Voice,
     voice_on: bool,
+    /// Starts and stops the tune where there is no host.
+    deck: Deck,
+    click: Click,
     played: Producer<Played>,
     triggered: bool,
     /// Ends of notes that the host has yet to hear of.
@@ -67,13 +76,9 @@ struct Engine {
 impl Default for Tunes {
     fn default() -> Self {
         let shared = Arc::new(TunesShared::new());
-        Self {
-            params: Arc::new(TunesParams::new(shared.clone())),
-            shared,
-            engine: None,
-            seat: None,
-            offline: false,
-        }
+        let params = Arc::new(TunesParams::new(shared.clone()));
+        standalone::begin::<Self>(&params);
+        Self { params, shared, engine: None, seat: None, offline: false }
     }
 }
 
@@ -82,6 +87,7 @@ struct Stage<'a, C> {
     context: &'a mut C,
     voice: &'a mut Voice,
     voice_on: bool,
+    click: &'a mut Click,
     level: &'a Smoother<f32>,
     left: &'a mut [f32],
     right: &'a mut [f32],
@@ -106,7 +112,7 @@ impl<C: ProcessContext<Tunes>> Stage<'_, C> {
             if to > from {
                 self.level.next_step(to.saturating_sub(from) as u32);
             }
-            return;
+            return self.click.add_to(left, right);
         }
         self.voice.render_block(left, right);
         // A level near nothing makes samples subnormal that were not: pluginval lets no such sample out.
@@ -122,9 +128,24 @@ impl<C: ProcessContext<Tunes>> Stage<'_, C> {
                 *sample = without_subnormal(*sample * level);
             }
         }
+        if let (Some(left), Some(right)) =
+            (self.left.get_mut(from..to), self.right.get_mut(from..to))
+        {
+            self.click.add_to(left, right);
+        }
+    }
+
+    /// A stroke of the metronome, or of a count-in; `first` is a bar's first.
+    fn click(&mut self, at: u32, first: bool) {
+        self.render_until(at as usize);
+        self.click.strike(first);
     }
 
     fn say(&mut self, at: u32, event: Event) {
+        // No host hears of it.
+        if let Event::On { channel: METRONOME, velocity, .. } = event {
+            return self.click(at, velocity > 0.8);
+        }
         self.render_until(at as usize);
         match event {
             // Percussion has no pitch that a string could play.
@@ -317,7 +338,7 @@ impl Plugin for Tunes {
     const MIDI_OUTPUT: MidiConfig = MidiConfig::Basic;
     const SAMPLE_ACCURATE_AUTOMATION: bool = true;
 
-    type Editor = EguiEditor<TunesApp>;
+    type Editor = Window<TunesApp>;
     type SysExMessage = ();
     type BackgroundTask = ();
 
@@ -369,6 +390,8 @@ impl Plugin for Tunes {
             player: Player::new(config.sample_rate),
             voice: Voice::new(config.sample_rate),
             voice_on: self.params.voice.value(),
+            deck: Deck::default(),
+            click: Click::new(config.sample_rate),
             played: producer,
             triggered: self.params.generate.value(),
             unsent,
@@ -400,6 +423,7 @@ impl Plugin for Tunes {
                 }
             });
             engine.voice.all_off();
+            engine.click.stop();
         }
     }
 
@@ -410,7 +434,8 @@ impl Plugin for Tunes {
         context: &mut impl ProcessContext<Self>,
     ) -> ProcessStatus {
         let frames = buffer.samples() as u32;
-        let settings = self.params.settings();
+        let mut settings = self.params.settings();
+        settings.metronome = self.shared.metronome.load(Ordering::Relaxed);
         if let Some(engine) = &mut self.engine {
             engine.exchange(&self.shared);
         }
@@ -431,6 +456,20 @@ impl Plugin for Tunes {
         }
         engine.voice_on = voice_on;
 
+        let standalone = context.plugin_api() == PluginApi::Standalone;
+        let transport = context.transport();
+        let own = standalone
+            && !engine.deck.follows(transport.playing, transport.pos_samples())
+            && settings.play != Play::Key;
+        let rolling = self.shared.rolling.load(Ordering::Acquire);
+        if own
+            && engine.deck.starts(rolling)
+            && self.shared.count_in.load(Ordering::Relaxed)
+            && let Some((beat, beats)) = engine.player.count_in(&settings)
+        {
+            engine.deck.count_in(beat, beats);
+        }
+
         let rate = engine.sample_rate;
         let bypassed = self.params.bypass.value();
         let key_mode = self.params.play.value() == PlayMode::Key;
@@ -444,6 +483,7 @@ impl Plugin for Tunes {
             context,
             voice: &mut engine.voice,
             voice_on,
+            click: &mut engine.click,
             level: &self.params.level.smoothed,
             left,
             right,
@@ -473,8 +513,26 @@ impl Plugin for Tunes {
                 let out = &mut |at, event| stage.say(at, event);
                 if bypassed {
                     engine.player.stop(done, out);
-                } else {
+                } else if !own {
                     engine.player.play(done..until, &clock, &settings, out);
+                } else if !rolling {
+                    engine.player.pause(done, out);
+                } else {
+                    let click = &mut |at, first| stage.click(at, first);
+                    let from = engine.deck.count(done..until, click);
+                    let left = match settings.play {
+                        Play::Once => engine.player.left_of_round(&settings),
+                        _ => None,
+                    };
+                    let end = left.map_or(until, |left| from.saturating_add(left).min(until));
+                    let out = &mut |at, event| stage.say(at, event);
+                    // Without beats the tune runs on its own time.
+                    engine.player.play(from..end, &Clock::default(), &settings, out);
+                    if end < until {
+                        engine.player.stop(end, out);
+                        self.shared.rolling.store(false, Ordering::Release);
+                        break;
+                    }
                 }
                 done = until;
             }

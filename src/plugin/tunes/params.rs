@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use nice_plug::prelude::*;
-use nice_plug_egui::EguiEditorState;
 
 use super::shared::{Kept, KeptPast, TunesShared};
+use crate::remembered::{Remembered, Size, TunesView};
 use crate::theme::ThemeChoice;
 use crate::weights::Kept as KeptWeights;
-use earworm_abc::{self as abc, Key, Step};
+use earworm_abc::{self as abc, Key, Metre, Step};
 use earworm_playback::{Play, Settings};
-use earworm_tunes::Style;
+use earworm_tunes::{Request, Style};
 
 /// The dance to write.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,6 +164,49 @@ impl Mode {
     }
 }
 
+/// The metre to write in.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum MetreChoice {
+    /// The dance's usual one.
+    #[id = "usual"]
+    Usual,
+    #[id = "4/4"]
+    #[name = "4/4"]
+    FourFour,
+    #[id = "2/4"]
+    #[name = "2/4"]
+    TwoFour,
+    #[id = "3/4"]
+    #[name = "3/4"]
+    ThreeFour,
+    #[id = "6/8"]
+    #[name = "6/8"]
+    SixEight,
+    #[id = "9/8"]
+    #[name = "9/8"]
+    NineEight,
+}
+
+impl MetreChoice {
+    /// Beats and their unit; none for the usual one.
+    fn beats(self) -> Option<(u8, u8)> {
+        match self {
+            Self::Usual => None,
+            Self::FourFour => Some((4, 4)),
+            Self::TwoFour => Some((2, 4)),
+            Self::ThreeFour => Some((3, 4)),
+            Self::SixEight => Some((6, 8)),
+            Self::NineEight => Some((9, 8)),
+        }
+    }
+
+    /// Whether the dance is written in it.
+    pub fn suits(self, style: DanceStyle) -> bool {
+        self.beats().is_none_or(|metre| style.style().metres().contains(&metre))
+    }
+}
+
 /// What makes the tune sound.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PlayMode {
@@ -191,6 +234,9 @@ pub enum PlayMode {
 pub struct TunesParams {
     #[id = "style"]
     pub style: EnumParam<DanceStyle>,
+    /// Where the dance is not written in it, its usual one is taken.
+    #[id = "metre"]
+    pub metre: EnumParam<MetreChoice>,
     #[id = "key"]
     pub key: EnumParam<Tonic>,
     #[id = "mode"]
@@ -204,11 +250,17 @@ pub struct TunesParams {
     /// The same seed and settings write the same tune; 0 takes a new seed each time.
     #[id = "seed"]
     pub seed: IntParam,
+    /// Whether chord symbols are written over the notes.
+    #[id = "symbols"]
+    pub symbols: BoolParam,
     /// Writes a new tune each time it goes from off to on.
     #[id = "generate"]
     pub generate: BoolParam,
     #[id = "play"]
     pub play: EnumParam<PlayMode>,
+    /// How fast a tune goes that no host drives: 100 % is its own tempo.
+    #[id = "speed"]
+    pub speed: FloatParam,
     /// Semitones.
     #[id = "transpose"]
     pub transpose: IntParam,
@@ -260,6 +312,9 @@ pub struct TunesParams {
     /// The editor's theme.
     #[persist = "theme"]
     pub theme: ThemeChoice,
+    /// What of the window the project keeps.
+    #[persist = "view"]
+    pub view: Remembered<TunesView>,
 }
 
 impl TunesParams {
@@ -284,6 +339,7 @@ impl TunesParams {
         };
         Self {
             style: EnumParam::new("Style", DanceStyle::Reel),
+            metre: EnumParam::new("Metre", MetreChoice::Usual),
             key: EnumParam::new("Key", Tonic::D),
             mode: EnumParam::new("Mode", Mode::Major),
             bars: IntParam::new("Bars", 16, IntRange::Linear { min: 4, max: 64 }),
@@ -302,8 +358,10 @@ impl TunesParams {
                     "new each time" => Some(0),
                     number => number.parse().ok(),
                 })),
+            symbols: switch("Chord symbols", Request::default().chords),
             generate: switch("Generate", false),
             play: EnumParam::new("Play", PlayMode::Loop),
+            speed: percent("Speed", 1.0, 0.25, 2.0).with_step_size(0.01),
             transpose: IntParam::new("Transpose", 0, IntRange::Linear { min: -12, max: 12 })
                 .with_unit(" semitones"),
             octave: IntParam::new("Octave", 0, IntRange::Linear { min: -3, max: 3 }),
@@ -348,6 +406,7 @@ impl TunesParams {
             bypass: BoolParam::new("Bypass", false).make_bypass(),
             weights: KeptWeights::new(shared.weights.clone()),
             theme: ThemeChoice::default(),
+            view: Remembered::default(),
             past: KeptPast::new(shared.clone()),
             kept: Kept::new(shared),
         }
@@ -359,6 +418,20 @@ impl TunesParams {
     pub fn tune_key(&self) -> Key {
         let (step, accidental) = self.key.value().step();
         Key::new(step, accidental, self.mode.value().abc())
+    }
+
+    /// The metre to write in, as beats and their unit.
+    pub fn metre(&self) -> (u8, u8) {
+        let possible = self.style.value().style().metres();
+        let chosen = self.metre.value().beats().filter(|metre| possible.contains(metre));
+        chosen.or(possible.first().copied()).unwrap_or((4, 4))
+    }
+
+    /// The metre that was chosen, where it is not the dance's usual one.
+    pub fn chosen_metre(&self) -> Option<Metre> {
+        let (beats, unit) = self.metre();
+        let usual = self.style.value().style().metres().first() == Some(&(beats, unit));
+        (!usual).then(|| Metre::new(beats.into(), unit.into()))
     }
 
     /// How the tune is played at the moment. Allocates nothing.
@@ -379,11 +452,12 @@ impl TunesParams {
             chords: self.chords.value(),
             chord_channel: (self.chord_channel.value() - 1).clamp(0, 15) as u8,
             rounds: self.rounds.value().max(0) as u32,
+            speed: self.speed.value(),
+            // The window's own: no host's.
+            metronome: false,
         }
     }
 }
 
-/// The editor's first size in logical pixels.
-pub fn editor_state() -> Arc<EguiEditorState> {
-    EguiEditorState::from_size(nice_plug::editor::dpi::LogicalSize::new(900.0, 560.0), 1.0)
-}
+/// The window's first size in points.
+pub const SIZE: Size = Size { width: 900.0, height: 560.0 };

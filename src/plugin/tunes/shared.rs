@@ -9,6 +9,7 @@
 //!   thread never locks; tunes reach it through mailboxes.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,7 +17,8 @@ use atomic_float::AtomicF32;
 use nice_plug::params::persist::PersistentField;
 use serde::{Deserialize, Serialize};
 
-use super::past::{Past, SavedPast};
+use super::past::{Arrival, Past, SavedPast};
+use super::practice;
 use crate::handover::Mailbox;
 use crate::weights::Weights;
 use earworm_abc::{self as abc, PerformOptions};
@@ -50,8 +52,12 @@ pub enum Origin {
         /// The network wrote on from notes that were played in.
         continued: bool,
     },
-    /// It was typed, loaded or changed in the editor.
+    /// It was typed or changed in the editor.
     Edited,
+    /// It came from a file.
+    Opened,
+    /// It was pasted into the window.
+    Pasted,
     /// It came with a project.
     Restored,
 }
@@ -102,6 +108,12 @@ pub struct TunesShared {
     /// Set by the editor to a place in the tune, in ticks, to play from there (free running and key
     /// mode; with a transport the host says where). The audio thread takes it and puts [`NOWHERE`].
     pub seek: AtomicU32,
+    /// Where there is no host: whether the tune is to go. The audio thread stops it at the end of a tune played once.
+    pub rolling: AtomicBool,
+    /// Whether a bar is counted in before it goes.
+    pub count_in: AtomicBool,
+    /// Whether the metronome sounds.
+    pub metronome: AtomicBool,
     /// Set by the editor to end every note at once. The audio thread takes it and clears it.
     pub panic: AtomicBool,
     /// How many notes were played in and can be continued from.
@@ -129,9 +141,13 @@ pub struct TunesShared {
 #[derive(Debug)]
 struct Desk {
     tune: Arc<Score>,
+    /// The ticks of it that are played round and round; none for all of it.
+    part: Option<Range<u32>>,
     /// The tunes that follow it when a new one is asked for every few rounds.
     successors: Vec<Arc<Score>>,
     past: Past,
+    /// The number of the tune that is being typed on; none after any other has come.
+    typing: Option<u64>,
     writing: Option<Writing>,
     commands: VecDeque<Command>,
     fault: Option<String>,
@@ -151,6 +167,15 @@ pub enum TuneError {
 
 /// Lays the first tune of `text` flat. `number` tells the audio thread which it is.
 pub(super) fn schedule(text: &str, number: u64) -> Result<Box<Schedule>, TuneError> {
+    schedule_part(text, number, None)
+}
+
+/// The same of a part of the tune alone: of these ticks, where there are notes in them.
+fn schedule_part(
+    text: &str,
+    number: u64,
+    part: Option<Range<u32>>,
+) -> Result<Box<Schedule>, TuneError> {
     if text.len() > LONGEST_TUNE {
         return Err(TuneError::TooLong(text.len()));
     }
@@ -164,7 +189,15 @@ pub(super) fn schedule(text: &str, number: u64) -> Result<Box<Schedule>, TuneErr
         .key
         .tonic
         .map_or(0, |(step, accidental)| (step.semitones() + accidental).rem_euclid(12) as u8);
-    Ok(Box::new(Schedule::new(&performance, tonic, number)))
+    let from = part.as_ref().map_or(0, |part| part.start);
+    let performance = match part.and_then(|part| practice::part(&performance, part)) {
+        Some(part) => part,
+        None if from == 0 => performance,
+        None => return Err(TuneError::NoNotes),
+    };
+    let beats = practice::beats(&performance);
+    let schedule = Schedule::new(&performance, tonic, number);
+    Ok(Box::new(schedule.from_tick(from).with_metronome(beats)))
 }
 
 impl Default for TunesShared {
@@ -178,13 +211,16 @@ impl TunesShared {
     pub fn new() -> Self {
         let tune = Arc::new(Score { abc: BUILT_IN.to_owned(), origin: Origin::BuiltIn, number: 1 });
         let mut past = Past::default();
-        past.note(&tune);
+        past.note(&tune, Arrival::Anew);
         Self {
             position: AtomicU32::new(NOWHERE),
             round: AtomicU32::new(0),
             playing: AtomicBool::new(false),
             tempo: AtomicF32::new(0.0),
             seek: AtomicU32::new(NOWHERE),
+            rolling: AtomicBool::new(false),
+            count_in: AtomicBool::new(false),
+            metronome: AtomicBool::new(false),
             panic: AtomicBool::new(false),
             played_in: AtomicU32::new(0),
             triggers: AtomicU32::new(0),
@@ -197,8 +233,10 @@ impl TunesShared {
             weights: Arc::default(),
             desk: Mutex::new(Desk {
                 tune,
+                part: None,
                 successors: Vec::new(),
                 past,
+                typing: None,
                 writing: None,
                 commands: VecDeque::new(),
                 fault: None,
@@ -234,11 +272,22 @@ impl TunesShared {
         self.desk().past.star(number);
     }
 
+    /// Whether undo went back from a tune that redo brings back.
+    pub fn can_redo(&self) -> bool {
+        self.desk().past.can_redo()
+    }
+
     /// Goes back to the tune before, if there is one.
     pub fn undo(&self) -> Option<Arc<Score>> {
         let before = self.desk().past.undo()?;
         // It lay on the desk, so this is no error.
-        self.set_tune(&before.abc, before.origin).ok()
+        self.put_on_desk(&before.abc, &[], before.origin, Arrival::Steps).ok()
+    }
+
+    /// Goes forth again to the tune that [`undo`](Self::undo) went back from, if there is one.
+    pub fn redo(&self) -> Option<Arc<Score>> {
+        let after = self.desk().past.redo()?;
+        self.put_on_desk(&after.abc, &[], after.origin, Arrival::Steps).ok()
     }
 
     /// What is being written, if anything is.
@@ -256,9 +305,41 @@ impl TunesShared {
         self.desk().commands.push_back(command);
     }
 
-    /// Makes `abc` the tune; it takes over at the next bar line. On an error the tune stays as it was.
+    /// Makes `abc` the tune; it takes over at the next bar line and is an entry of its own in the list of the last tunes.
+    /// On an error the tune stays as it was.
     pub fn set_tune(&self, abc: &str, origin: Origin) -> Result<Arc<Score>, TuneError> {
-        self.put_on_desk(abc, &[], origin)
+        // A file that holds a tune of the list says nothing new of where that came from.
+        let known = match origin {
+            Origin::Opened | Origin::Pasted => self.desk().past.origin(abc),
+            _ => None,
+        };
+        self.put_on_desk(abc, &[], known.unwrap_or(origin), Arrival::Anew)
+    }
+
+    /// Makes the present tune what was typed. It takes the place of what was typed just before, unless that has a star;
+    /// a tune that came any other way stays in the list as it was.
+    pub fn type_on(&self, abc: &str) -> Result<Arc<Score>, TuneError> {
+        let (typing, present) = {
+            let desk = self.desk();
+            (desk.typing, desk.tune.number)
+        };
+        let arrival = match typing.filter(|&number| number == present) {
+            Some(number) => Arrival::TypedOn(number),
+            None => Arrival::Anew,
+        };
+        let typed = self.put_on_desk(abc, &[], Origin::Edited, arrival)?;
+        self.desk().typing = Some(typed.number);
+        Ok(typed)
+    }
+
+    /// Keeps a text in the list of the last tunes without playing it, if it is a tune: what was typed when another tune
+    /// came.
+    pub fn keep(&self, abc: &str) {
+        if schedule(abc, 0).is_ok() {
+            let mut desk = self.desk();
+            let tune = desk.score(abc.to_owned(), Origin::Edited);
+            desk.past.keep(tune);
+        }
     }
 
     /// Ends every note at once.
@@ -272,16 +353,26 @@ impl TunesShared {
         abc: &str,
         successors: &[String],
         origin: Origin,
+        arrival: Arrival,
     ) -> Result<Arc<Score>, TuneError> {
         for successor in successors {
             schedule(successor, 0)?;
         }
         let mut desk = self.desk();
         let number = desk.numbers + 1;
-        let laid = schedule(abc, number)?;
+        // A part was chosen of the tune before; one that is typed on keeps it while there are notes in it.
+        let part = desk.part.take().filter(|_| matches!(arrival, Arrival::TypedOn(_)));
+        let laid = match schedule_part(abc, number, part.clone()) {
+            Ok(laid) => {
+                desk.part = part;
+                laid
+            }
+            Err(_) => schedule(abc, number)?,
+        };
         let score = desk.score(abc.to_owned(), origin);
         desk.tune = score.clone();
-        desk.past.note(&score);
+        desk.past.note(&score, arrival);
+        desk.typing = None;
         let origin = Origin::Restored;
         desk.successors = successors.iter().map(|abc| desk.score(abc.clone(), origin)).collect();
         desk.fault = None;
@@ -307,9 +398,26 @@ impl TunesShared {
         drop(self.successor.take());
         let desk = self.desk();
         // It was laid out before it came to the desk, so this is no error.
-        if let Ok(laid) = schedule(&desk.tune.abc, desk.tune.number) {
+        if let Ok(laid) = schedule_part(&desk.tune.abc, desk.tune.number, desk.part.clone()) {
             self.hand_in(laid);
         }
+    }
+
+    /// Plays only these ticks of the tune, round and round; none: all of it.
+    pub fn set_part(&self, part: Option<Range<u32>>) {
+        let mut desk = self.desk();
+        if desk.part == part {
+            return;
+        }
+        if let Ok(laid) = schedule_part(&desk.tune.abc, desk.tune.number, part.clone()) {
+            desk.part = part;
+            self.hand_in(laid);
+        }
+    }
+
+    /// The ticks that are played; none: the whole tune.
+    pub fn part(&self) -> Option<Range<u32>> {
+        self.desk().part.clone()
     }
 
     /// The tune on the desk, whichever of its successors plays.
@@ -332,6 +440,11 @@ impl TunesShared {
             let score = desk.score(abc, origin);
             desk.successors.push(score);
         }
+    }
+
+    /// Whether a command waits for the worker.
+    pub fn awaits(&self, command: &Command) -> bool {
+        self.desk().commands.contains(command)
     }
 
     pub(super) fn next_command(&self) -> Option<Command> {
@@ -357,7 +470,8 @@ impl TunesShared {
         }
     }
 
-    pub(super) fn set_fault(&self, fault: Option<String>) {
+    /// Says why the last command could not be done, in one line; `None`: it could.
+    pub fn set_fault(&self, fault: Option<String>) {
         self.desk().fault = fault;
     }
 
@@ -452,7 +566,7 @@ impl PersistentField<'_, SavedTune> for Kept {
             // The list of the last tunes may know its seed.
             let known = self.shared.desk().past.origin(&saved.abc);
             let origin = known.unwrap_or(Origin::Restored);
-            let put = self.shared.put_on_desk(&saved.abc, &saved.successors, origin);
+            let put = self.shared.put_on_desk(&saved.abc, &saved.successors, origin, Arrival::Anew);
             if let Err(error) = put {
                 self.shared.set_fault(Some(error.to_string()));
             }
@@ -464,7 +578,7 @@ impl PersistentField<'_, SavedTune> for Kept {
         if !desk.past.tunes().any(|tune| tune.number == number) {
             let origin = desk.past.origin(&desk.tune.abc).unwrap_or(desk.tune.origin);
             let tune = Arc::new(Score { origin, ..Score::clone(&desk.tune) });
-            desk.past.note(&tune);
+            desk.past.note(&tune, Arrival::Anew);
             desk.tune = tune;
         }
     }

@@ -9,40 +9,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rtrb::Consumer;
 
 use super::params::TunesParams;
+use super::phrase::{self, Phrase, Played};
 use super::shared::{Command, Origin, TunesShared, Writing, schedule};
 use crate::crew::Job;
-use earworm_abc::performance::{self, Metre, Tempo};
-use earworm_abc::{PPQ, Performance};
-use earworm_midi as midi;
 use earworm_tunes::weights::WeightsError;
 use earworm_tunes::{BARS, ComposeError, Composer, Request};
 
-/// How many notes that were played in are remembered.
-const PLAYED_IN: usize = 256;
-
-/// Quarter notes back from the last played note that a tune is continued from: four bars of 4/4.
-const PHRASE_BEATS: f64 = 16.0;
-
-/// Ticks of a semiquaver, to which played notes are brought.
-const GRID: u32 = PPQ / 4;
-
-/// A key that went down or came up, as the audio thread saw it.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Played {
-    /// When, in quarter notes since activation, at the tempo of each moment.
-    pub beats: f64,
-    /// MIDI key.
-    pub key: u8,
-    /// MIDI velocity, 0 for a key that came up.
-    pub velocity: u8,
-}
-
-/// What was played in, to be written on from.
-struct Phrase {
-    abc: String,
-    /// How many bars it takes.
-    bars: u32,
-}
+/// How many keys, down or up, that were played in are remembered.
+const PLAYED_IN: usize = 512;
 
 /// Where a writer has its composer from.
 pub type Source = fn() -> Result<Arc<Composer>, WeightsError>;
@@ -103,14 +77,17 @@ impl Writer {
         let phrase = match command {
             Command::Cancel => return,
             Command::Generate => None,
-            Command::Continue => match self.phrase() {
-                Some(phrase) => Some(phrase),
-                None => {
-                    let hint = "nothing was played in yet: play a bar or two into this track first";
-                    self.shared.set_fault(Some(hint.to_owned()));
-                    return;
+            Command::Continue => {
+                let played = self.phrase.make_contiguous();
+                let metre = self.params.metre();
+                match phrase::phrase(played, &self.params.tune_key(), metre) {
+                    Ok(phrase) => Some(phrase),
+                    Err(refusal) => {
+                        self.shared.set_fault(Some(refusal.to_string()));
+                        return;
+                    }
                 }
-            },
+            }
         };
         let continued = phrase.is_some();
         match self.compose(seed, phrase, dismissed) {
@@ -148,7 +125,7 @@ impl Writer {
         let request = Request {
             style: self.params.style.value().style(),
             key: self.params.tune_key(),
-            metre: None,
+            metre: self.params.chosen_metre(),
             bars: match &phrase {
                 // As much again at least, however short a tune was asked for.
                 Some(phrase) => bars.max(2 * phrase.bars).min(*BARS.end()),
@@ -156,6 +133,7 @@ impl Writer {
             },
             temperature: self.params.temperature.value(),
             seed,
+            chords: self.params.symbols.value(),
             phrase: phrase.map(|phrase| phrase.abc),
             ..Request::default()
         };
@@ -214,67 +192,6 @@ impl Writer {
             }
             None => shared.barren.store(true, Ordering::Release),
         }
-    }
-
-    /// The last played bars as ABC: one voice on a grid of semiquavers, each note held up to the next at
-    /// most, as the composer writes tunes.
-    fn phrase(&self) -> Option<Phrase> {
-        let mut notes: Vec<(f64, Option<f64>, u8, u8)> = Vec::new();
-        for played in &self.phrase {
-            let open =
-                notes.iter_mut().find(|(_, end, key, _)| end.is_none() && *key == played.key);
-            if let Some((_, end, ..)) = open {
-                *end = Some(played.beats);
-            }
-            if played.velocity > 0 {
-                notes.push((played.beats, None, played.key, played.velocity));
-            }
-        }
-        let last = notes.last()?.0;
-        notes.retain(|(start, ..)| *start > last - PHRASE_BEATS);
-        let first = notes.first()?.0;
-        let grid = |beats: f64| ((beats - first) * 4.0).round().max(0.0) as u32 * GRID;
-        let mut melody: Vec<performance::Note> = Vec::new();
-        for (start, end, key, velocity) in notes {
-            let start = grid(start);
-            let end = end.map_or(start + PPQ / 2, grid).max(start + GRID);
-            if let Some(before) = melody.last_mut() {
-                if before.start == start {
-                    // Struck together: the melody is the higher.
-                    if before.key < key {
-                        before.key = key;
-                    }
-                    continue;
-                }
-                before.duration = before.duration.min(start - before.start);
-            }
-            melody.push(performance::Note {
-                start,
-                duration: end - start,
-                key,
-                velocity,
-                channel: 0,
-                voice: 0,
-                accompaniment: false,
-                span: 0..0,
-            });
-        }
-        let end = melody.last().map_or(0, |note| note.start + note.duration);
-        let &(numerator, denominator) = self.params.style.value().style().metres().first()?;
-        let bar = PPQ * 4 * u32::from(numerator) / u32::from(denominator.max(1));
-        let abc = midi::to_abc(&Performance {
-            notes: melody,
-            tempos: vec![Tempo { start: 0, microseconds_per_quarter: 500_000 }],
-            metres: vec![Metre {
-                start: 0,
-                numerator: numerator.into(),
-                denominator: denominator.into(),
-            }],
-            keys: vec![performance::KeyStart { start: 0, key: self.params.tune_key() }],
-            end,
-            ..Performance::default()
-        });
-        Some(Phrase { abc, bars: end.div_ceil(bar.max(1)) })
     }
 }
 

@@ -11,11 +11,44 @@ const RISE: f32 = 0.09;
 /// How long a row takes to come within 1/e of its place when the order changes.
 const MOVE: f32 = 0.12;
 
+/// How far one genre must come before another to take its row, as a probability: so that what is as good as equal does
+/// not change places for ever.
+const AHEAD: f32 = 0.01;
+
 /// The bars as they stand at this moment, on the way to what was last read.
 #[derive(Default)]
 pub(super) struct Bars {
     length: [f32; GENRES],
     row: Option<[f32; GENRES]>,
+    /// The genres in the order of their rows.
+    order: Vec<usize>,
+    sorted: bool,
+}
+
+impl Bars {
+    /// Brings the rows into order; those that are nearly equal stay as they are.
+    fn put_in_order(&mut self, probabilities: &[f32; GENRES], sorted: bool) {
+        if !sorted || !self.sorted || self.order.len() != GENRES {
+            self.order = (0..GENRES).collect();
+            if sorted {
+                let by = |&a: &usize, &b: &usize| {
+                    probabilities[b].total_cmp(&probabilities[a]).then(a.cmp(&b))
+                };
+                self.order.sort_by(by);
+            }
+            self.sorted = sorted;
+            return;
+        }
+        // Each pass carries the least to the bottom, so that so many are enough.
+        for _ in 0..GENRES {
+            for row in 1..GENRES {
+                let (above, below) = (self.order[row - 1], self.order[row]);
+                if probabilities[below] > probabilities[above] + AHEAD {
+                    self.order.swap(row - 1, row);
+                }
+            }
+        }
+    }
 }
 
 impl Bars {
@@ -28,12 +61,9 @@ impl Bars {
         sorted: bool,
         bright: bool,
     ) {
-        let mut order: Vec<usize> = (0..GENRES).collect();
-        if sorted {
-            order.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]).then(a.cmp(&b)));
-        }
+        self.put_in_order(probabilities, sorted);
         let mut rank = [0.0; GENRES];
-        for (row, &genre) in order.iter().enumerate() {
+        for (row, &genre) in self.order.iter().enumerate() {
             rank[genre] = row as f32;
         }
         let step = ui.input(|input| input.stable_dt).min(0.1);
@@ -62,7 +92,10 @@ impl Bars {
         let font = FontId::proportional(size);
         let names = size * 5.6;
         let numbers = size * 3.1;
-        for genre in 0..GENRES {
+        // Those on the way up come over the others, each on a ground of its own, so that no two names mix.
+        let mut drawn: Vec<usize> = (0..GENRES).collect();
+        drawn.sort_by(|&a, &b| (rows[b] - rank[b]).total_cmp(&(rows[a] - rank[a])).reverse());
+        for genre in drawn {
             let top = area.top() + rows[genre] * height;
             let row = Rect::from_min_size(pos2(area.left(), top), vec2(area.width(), height));
             let response = ui.interact(row, ui.scope_id().with(("genre", genre)), Sense::hover());
@@ -74,6 +107,9 @@ impl Bars {
                 info
             });
             let painter = ui.painter();
+            if (rows[genre] - rank[genre]).abs() > 0.02 {
+                painter.rect_filled(row, 0.0, palette.panel);
+            }
             let top_genre = best == genre && probabilities[genre] > 0.0;
             let text = if top_genre { palette.text } else { palette.weak };
             let middle = row.center().y;
@@ -105,7 +141,8 @@ impl Bars {
                 painter.text(
                     pos2(row.right(), middle),
                     Align2::RIGHT_CENTER,
-                    format!("{:.0} %", length * 100.0),
+                    // The number is what was read; only the bar takes its time.
+                    super::percent(probabilities[genre]),
                     font.clone(),
                     text,
                 );
@@ -116,5 +153,34 @@ impl Bars {
         if moving {
             ui.ctx().request_repaint();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn genres_that_are_as_good_as_equal_keep_their_rows_and_one_that_comes_ahead_moves_up() {
+        let mut bars = Bars::default();
+        let mut probabilities = [0.004; GENRES];
+        probabilities[3] = 0.9;
+        bars.put_in_order(&probabilities, true);
+        let order = bars.order.clone();
+        assert_eq!(order[0], 3);
+        // What trembles under a percent moves nothing.
+        for tremble in 0..50 {
+            for (genre, p) in probabilities.iter_mut().enumerate().filter(|(genre, _)| *genre != 3)
+            {
+                *p = 0.004 + 0.004 * (((genre * 7 + tremble * 3) % 11) as f32 / 11.0);
+            }
+            bars.put_in_order(&probabilities, true);
+            assert_eq!(bars.order, order);
+        }
+        probabilities[GENRES - 1] = 0.05;
+        bars.put_in_order(&probabilities, true);
+        assert_eq!(bars.order[1], GENRES - 1);
+        bars.put_in_order(&probabilities, false);
+        assert!(bars.order.is_sorted());
     }
 }

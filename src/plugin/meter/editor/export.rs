@@ -76,13 +76,20 @@ fn file(path: &Path, error: impl std::fmt::Display) -> ExportError {
 }
 
 /// Draws the probabilities of the last five minutes on top of each other.
-pub(super) fn png(history: &History, palette: &Palette, path: &Path) -> Result<(), ExportError> {
+/// `track` names what was heard, where the host says it.
+pub(super) fn png(
+    history: &History,
+    palette: &Palette,
+    track: &str,
+    path: &Path,
+) -> Result<(), ExportError> {
     if history.entries().len() == 0 {
         return Err(ExportError::Empty);
     }
     let (width, height) = (1200_u32, 520_u32);
     let mut pixels = vec![0_u8; (width * height * 3) as usize];
-    draw(history, palette, &mut pixels, (width, height)).map_err(|error| file(path, error))?;
+    draw(history, palette, &heading(track), &mut pixels, (width, height))
+        .map_err(|error| file(path, error))?;
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, width, height);
     encoder.set_color(png::ColorType::Rgb);
@@ -94,9 +101,28 @@ pub(super) fn png(history: &History, palette: &Palette, path: &Path) -> Result<(
     crate::files::write(path, &bytes).map_err(|error| file(path, error))
 }
 
+/// What stands over a picture: what it shows, of what, and when.
+fn heading(track: &str) -> String {
+    let date = jiff::Zoned::now().strftime("%Y-%m-%d %H:%M").to_string();
+    match track {
+        "" => format!("Earworm Meter: genres of the last five minutes, {date}"),
+        track => format!("Earworm Meter: genres of the last five minutes of {track}, {date}"),
+    }
+}
+
+/// The name that is offered for a file, without its extension.
+pub(super) fn file_name(track: &str) -> String {
+    let date = jiff::Zoned::now().strftime("%Y-%m-%d");
+    match track {
+        "" => format!("earworm-meter-{date}"),
+        track => format!("{track}-{date}"),
+    }
+}
+
 fn draw(
     history: &History,
     palette: &Palette,
+    heading: &str,
     pixels: &mut [u8],
     size: (u32, u32),
 ) -> Result<(), Box<dyn std::error::Error>> {
@@ -104,10 +130,13 @@ fn draw(
     earworm_chart::register_face();
     let root = BitMapBackend::with_buffer(pixels, size).into_drawing_area();
     root.fill(&rgb(palette.panel))?;
+    let (over, root) = root.split_vertically(44);
+    let title = ("sans-serif", 19).into_font().color(&rgb(palette.text));
+    over.draw(&Text::new(heading, (20, 16), title))?;
     let (legend, plot) = root.split_horizontally(150);
     let text = ("sans-serif", 17).into_font().color(&rgb(palette.text));
     for genre in 0..GENRES {
-        let y = 30 + genre as i32 * 32;
+        let y = 16 + genre as i32 * (440 / GENRES as i32).min(32);
         let colour = rgb(theme::genre(palette, genre));
         legend.draw(&Rectangle::new([(20, y), (36, y + 16)], colour.filled()))?;
         legend.draw(&Text::new(genre_name(genre), (44, y), text.clone()))?;

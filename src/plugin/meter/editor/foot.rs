@@ -2,12 +2,12 @@
 
 use std::sync::atomic::Ordering;
 
-use egui::{Align, Color32, Label, Layout, RichText, Ui};
+use egui::{Align, Color32, Layout, Ui};
 
-use super::{MeterEditor, Scene, Wanted};
+use super::{MeterEditor, PRESETS, Scene, Wanted};
 use crate::files::Wish;
-use crate::theme::SMALL;
-use crate::{controls, parts, weights};
+use crate::remembered::Colours;
+use crate::{controls, parts, presets, weights};
 
 /// Draws the footer.
 pub(super) fn show(ui: &mut Ui, editor: &mut MeterEditor, scene: Scene) {
@@ -24,20 +24,51 @@ pub(super) fn show(ui: &mut Ui, editor: &mut MeterEditor, scene: Scene) {
         let help = "how long the bars take to follow, in seconds (63 % of the way).";
         controls::float(ui, gui, &params.response, 0.01, help);
         ui.add_space(4.0);
-        parts::panel(ui, "Weights", |ui| {
+        if !scene.compact {
+            let compare = &mut editor.compare;
+            presets::show(ui, palette, gui, params, &PRESETS, compare);
+            ui.add_space(4.0);
+        }
+        parts::panel(ui, "Options", |ui| {
             ui.set_max_width(300.0);
+            options(ui, scene);
+            ui.separator();
             if weights::show(ui, palette, &shared.weights, "genre") {
                 editor.chooser.open(Wish::open(&["safetensors"]), Wanted::Weights);
                 ui.close();
             }
         })
-        .on_hover_text("Which network listens.");
+        .on_hover_text(
+            "Colours, what the overall reading is made from, and which network listens.",
+        );
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let (text, colour, help) = status(ui, editor, scene);
-            let label = Label::new(RichText::new(text).size(SMALL).color(colour)).truncate();
-            ui.add(label).on_hover_text(help);
+            parts::message(ui, palette, &text, colour).on_hover_text(help);
         });
     });
+}
+
+/// How the window shows what was heard.
+fn options(ui: &mut Ui, scene: Scene) {
+    let view = &scene.params.view;
+    controls::caption(ui, "Colours of the spectrogram");
+    for (colours, name) in Colours::ALL {
+        let on = view.get().colours == colours;
+        if ui.radio(on, name).clicked() && !on {
+            view.change(|view| view.colours = colours);
+        }
+    }
+    ui.separator();
+    let mut from_start = view.get().from_start;
+    let help =
+        "The overall reading and the integrated loudness begin anew when the host starts to play.";
+    if ui
+        .checkbox(&mut from_start, "Overall begins with the transport")
+        .on_hover_text(help)
+        .changed()
+    {
+        view.change(|view| view.from_start = from_start);
+    }
 }
 
 /// What to say at the bottom: text, colour and what it means.

@@ -1,9 +1,13 @@
 //! Interface: the genre now, large, with how sure; or what the Meter is doing instead.
 
-use egui::{Align, FontId, Layout, RichText, Sense, Ui, vec2};
+use std::sync::atomic::Ordering;
 
-use super::{Scene, genre_name, most_probable};
+use egui::{Align, FontId, Layout, RichText, Sense, Ui, vec2};
+use nice_plug::context::PluginApi;
+
+use super::{Scene, genre_name, most_probable, percent};
 use crate::meter::shared::Hearing;
+use crate::parts;
 use crate::theme::{self, DISPLAY, GAP, LARGE, SMALL};
 
 /// The genre now, large, and how sure.
@@ -18,7 +22,7 @@ pub(super) fn show(ui: &mut Ui, scene: Scene) {
     let any = p > 0.0;
     let (headline, colour, detail) = match hearing {
         Hearing::Heard => {
-            (genre_name(best).to_owned(), palette.text, format!("{:.0} % sure", p * 100.0))
+            (genre_name(best).to_owned(), palette.text, format!("{} sure", percent(p)))
         }
         Hearing::Unsure => {
             let mut rest = *probabilities;
@@ -28,20 +32,18 @@ pub(super) fn show(ui: &mut Ui, scene: Scene) {
                 "Unsure".to_owned(),
                 palette.weak,
                 format!(
-                    "{} {:.0} %, {} {:.0} %",
+                    "{} {}, {} {}",
                     genre_name(best),
-                    p * 100.0,
+                    percent(p),
                     genre_name(second),
-                    rest[second] * 100.0
+                    percent(rest[second])
                 ),
             )
         }
         Hearing::Listening => {
             ("Listening".to_owned(), palette.weak, "A few seconds of music are needed".to_owned())
         }
-        Hearing::Silence => {
-            ("Silence".to_owned(), palette.weak, "Nothing to hear at the input".to_owned())
-        }
+        Hearing::Silence => ("Silence".to_owned(), palette.weak, silence(scene).to_owned()),
         Hearing::Failed => (
             "Failed".to_owned(),
             palette.error,
@@ -52,7 +54,7 @@ pub(super) fn show(ui: &mut Ui, scene: Scene) {
         Hearing::Asleep if any => (
             genre_name(best).to_owned(),
             palette.weak,
-            format!("{:.0} %, heard before; not listening now", p * 100.0),
+            format!("{}, heard before; not listening now", percent(p)),
         ),
         Hearing::Asleep => (
             "Asleep".to_owned(),
@@ -75,7 +77,7 @@ pub(super) fn show(ui: &mut Ui, scene: Scene) {
             // In a low window how sure stands beside the name, to leave the bars their room.
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 if hearing == Hearing::Heard {
-                    let sure = RichText::new(format!("{:.0} %", p * 100.0)).size(LARGE);
+                    let sure = RichText::new(percent(p)).size(LARGE);
                     ui.label(sure.color(palette.weak));
                 }
                 ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
@@ -93,12 +95,55 @@ pub(super) fn show(ui: &mut Ui, scene: Scene) {
         Hearing::Failed => palette.error,
         _ => palette.weak,
     };
+    // What has two lines' worth to say beside the choice says it small.
+    let large = !compact && matches!(hearing, Hearing::Heard | Hearing::Failed | Hearing::Silence);
     let detail =
-        RichText::new(detail).size(if compact { SMALL + 1.0 } else { LARGE - 2.0 }).color(colour);
+        RichText::new(detail).size(if large { LARGE - 2.0 } else { SMALL + 1.0 }).color(colour);
     let label = egui::Label::new(detail);
     match hearing {
-        Hearing::Failed => ui.add(label.wrap()),
-        _ => ui.add(label.truncate()),
-    };
-    ui.add_space(GAP);
+        Hearing::Failed | Hearing::Silence => {
+            ui.add(label.wrap());
+        }
+        _ => {
+            ui.horizontal(|ui| {
+                // What it is of stands beside it, as far as there is room.
+                let room = (ui.available_width() - 130.0).max(60.0);
+                let size = vec2(room, 26.0);
+                ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
+                    ui.set_min_width(room);
+                    ui.add(label.wrap());
+                });
+                span(ui, scene);
+            });
+        }
+    }
+    ui.add_space(GAP * 0.5);
+}
+
+/// The choice of what the reading is made from: the last seconds, or all since the start.
+fn span(ui: &mut Ui, scene: Scene) {
+    let integrated = scene.params.view.get().integrated;
+    let spans = [
+        (false, "Now", "The reading of the last seconds, as many as Window says."),
+        (true, "Overall", "The mean of all that was heard since the start or the last reset."),
+    ];
+    if let Some(chosen) = parts::segments(ui, scene.palette, integrated, &spans) {
+        scene.params.view.change(|view| view.integrated = chosen);
+    }
+}
+
+/// What silence means: that nothing is connected, or that the music pauses.
+fn silence(scene: Scene) -> &'static str {
+    if scene.shared.loudness.true_peak.load(Ordering::Relaxed).is_finite() {
+        return "Nothing to hear at the moment";
+    }
+    match scene.gui.plugin_api() {
+        PluginApi::Standalone => {
+            "Nothing has come in yet: connect a player to this window's input in the sound server's patchbay, or start \
+             it with --input-device and the name of a device"
+        }
+        _ => {
+            "Nothing has come in yet: start playback, or put the Meter on a track or bus that sounds"
+        }
+    }
 }

@@ -9,6 +9,7 @@ use egui::{
 
 use super::super::shared::{BANDS, COLUMNS, Evidence, MeterShared, Picture};
 use super::genre_name;
+use crate::remembered::Colours;
 use crate::theme::{self, Palette, SMALL};
 use earworm_spectrum::band_centre;
 
@@ -27,18 +28,28 @@ pub(super) struct Spectrogram {
     columns: usize,
     seconds: f32,
     evidence: Option<Evidence>,
+    colours: Colours,
 }
 
 impl Spectrogram {
     /// Takes over what is new in the picture.
-    pub(super) fn take(&mut self, context: &Context, picture: &Picture, shared: &MeterShared) {
+    pub(super) fn take(
+        &mut self,
+        context: &Context,
+        picture: &Picture,
+        shared: &MeterShared,
+        colours: Colours,
+    ) {
         self.seconds = shared.column_seconds.load(Ordering::Relaxed);
-        let same = self.drawn == picture.drawn && self.columns == picture.columns.len();
+        let same = self.drawn == picture.drawn
+            && self.columns == picture.columns.len()
+            && self.colours == colours;
+        self.colours = colours;
         if !same || self.levels.is_none() {
             self.drawn = picture.drawn;
             self.columns = picture.columns.len();
             let map: Vec<Color32> =
-                (0..256).map(|step| theme::level(step as f32 / 255.0)).collect();
+                (0..256).map(|step| theme::level(colours, step as f32 / 255.0)).collect();
             let mut image = ColorImage::filled([COLUMNS, BANDS], map[0]);
             let first = COLUMNS - picture.columns.len().min(COLUMNS);
             // Columns count from the loudest in the picture; where all of it is equally loud, it is silence.
@@ -98,7 +109,7 @@ impl Spectrogram {
         let shown = (plot.width() / 2.2).clamp(120.0, COLUMNS as f32);
         let span = shown * hop;
         let painter = ui.painter().with_clip_rect(area.expand(2.0));
-        painter.rect_filled(plot, 2.0, theme::level(0.0));
+        painter.rect_filled(plot, 2.0, theme::level(self.colours, 0.0));
         if let Some(texture) = &self.levels {
             let left = 1.0 - shown / COLUMNS as f32;
             let uv = Rect::from_min_max(pos2(left, 0.0), pos2(1.0, 1.0));
@@ -121,7 +132,7 @@ impl Spectrogram {
         }
         let tick = Stroke::new(1.0, palette.line);
         if scale == SCALE {
-            level_scale(&painter, palette, plot, &font);
+            level_scale(&painter, palette, plot, &font, self.colours);
         }
         let mut lowest = f32::INFINITY;
         for hertz in [100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0, 10_000.0] {
@@ -180,7 +191,7 @@ impl Spectrogram {
 }
 
 /// What the colours mean, to the right of the picture.
-fn level_scale(painter: &Painter, palette: &Palette, plot: Rect, font: &FontId) {
+fn level_scale(painter: &Painter, palette: &Palette, plot: Rect, font: &FontId, colours: Colours) {
     let strip = Rect::from_min_max(
         pos2(plot.right() + 8.0, plot.top()),
         pos2(plot.right() + 14.0, plot.bottom()),
@@ -190,8 +201,8 @@ fn level_scale(painter: &Painter, palette: &Palette, plot: Rect, font: &FontId) 
     for step in 0..=STEPS {
         let share = step as f32 / STEPS as f32;
         let y = strip.top() + strip.height() * share;
-        mesh.colored_vertex(pos2(strip.left(), y), theme::level(1.0 - share));
-        mesh.colored_vertex(pos2(strip.right(), y), theme::level(1.0 - share));
+        mesh.colored_vertex(pos2(strip.left(), y), theme::level(colours, 1.0 - share));
+        mesh.colored_vertex(pos2(strip.right(), y), theme::level(colours, 1.0 - share));
         if step > 0 {
             let last = step * 2;
             mesh.add_triangle(last - 2, last - 1, last);

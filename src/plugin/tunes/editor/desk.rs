@@ -16,6 +16,10 @@ const SETTLED: f64 = 0.4;
 pub(super) fn follow(editor: &mut TunesEditor, shared: &TunesShared) {
     let tune = shared.tune();
     if editor.number != Some(tune.number) {
+        // What was being typed when another tune came is no less a tune.
+        if editor.changed.is_some() {
+            shared.keep(&editor.text);
+        }
         take(editor, &tune);
     }
 }
@@ -39,6 +43,7 @@ pub(super) fn set_tune(
     text: &str,
     origin: Origin,
 ) {
+    hand_over(editor, shared);
     match shared.set_tune(text, origin) {
         Ok(tune) => {
             editor.text.clear();
@@ -49,9 +54,35 @@ pub(super) fn set_tune(
 }
 
 /// Goes back to the tune before.
-pub(super) fn undo(editor: &mut TunesEditor, shared: &TunesShared) {
+pub(super) fn undo(ui: &Ui, editor: &mut TunesEditor, shared: &TunesShared) {
+    hand_over(editor, shared);
     if let Some(before) = shared.undo() {
         take(editor, &before);
+        ui.ctx().request_repaint();
+    }
+}
+
+/// Goes forth again to the tune that undo went back from.
+pub(super) fn redo(ui: &Ui, editor: &mut TunesEditor, shared: &TunesShared) {
+    hand_over(editor, shared);
+    if let Some(after) = shared.redo() {
+        take(editor, &after);
+        ui.ctx().request_repaint();
+    }
+}
+
+/// Hands over at once what was typed and still waits for a pause.
+fn hand_over(editor: &mut TunesEditor, shared: &TunesShared) {
+    if editor.changed.take().is_none() {
+        return;
+    }
+    match shared.type_on(&editor.text) {
+        Ok(tune) => {
+            editor.number = Some(tune.number);
+            editor.refused = None;
+        }
+        // The text stays as it was typed; the tune that plays stays as it was.
+        Err(error) => editor.refused = Some(error.to_string()),
     }
 }
 
@@ -73,15 +104,7 @@ pub(super) fn settle(ui: &Ui, editor: &mut TunesEditor, shared: &TunesShared) {
         ui.ctx().request_repaint_after(rest);
         return;
     }
-    editor.changed = None;
-    match shared.set_tune(&editor.text, Origin::Edited) {
-        Ok(tune) => {
-            editor.number = Some(tune.number);
-            editor.refused = None;
-        }
-        // The text stays as it was typed; the tune that plays stays as it was.
-        Err(error) => editor.refused = Some(error.to_string()),
-    }
+    hand_over(editor, shared);
 }
 
 /// Follows the text that the network is writing.

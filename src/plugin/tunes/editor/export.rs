@@ -77,24 +77,95 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, OpenError> {
     Ok(bytes)
 }
 
-/// The tunes of an ABC or MIDI file, each with its title; never none.
-pub(super) fn tunes(bytes: &[u8]) -> Result<Vec<(String, String)>, OpenError> {
-    if bytes.starts_with(b"MThd") {
-        let performance = midi::read(bytes)?;
-        let text = midi::to_abc(&performance);
-        return Ok(vec![(performance.title, text)]);
+/// A tune of a file.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Found {
+    pub title: String,
+    pub rhythm: String,
+    pub key: String,
+    /// The first notes' letters and lengths, as they are looked for.
+    pub opening: String,
+    /// The whole tune.
+    pub abc: String,
+}
+
+impl Found {
+    /// Rhythm and key.
+    pub(super) fn detail(&self) -> String {
+        match self.rhythm.is_empty() {
+            true => self.key.clone(),
+            false => format!("{} · {}", self.rhythm, self.key),
+        }
     }
-    let text = abc::decode(bytes);
+}
+
+/// How many characters of a tune's first notes are looked through.
+const OPENING: usize = 32;
+/// The most files of a folder that are opened, and the most bytes of them together.
+const MOST_FILES: usize = 20_000;
+const MOST_BYTES: u64 = 64 << 20;
+/// How deep folders are gone into.
+const DEEPEST: usize = 8;
+
+/// The tunes of an ABC or MIDI file; never none.
+pub(super) fn tunes(bytes: &[u8]) -> Result<Vec<Found>, OpenError> {
+    let text = match bytes.starts_with(b"MThd") {
+        true => midi::to_abc(&midi::read(bytes)?).into(),
+        false => abc::decode(bytes),
+    };
     let mut tunes = tunes_of(&text);
-    tunes.retain(|(_, text)| text.len() <= LONGEST_TUNE);
+    tunes.retain(|tune| tune.abc.len() <= LONGEST_TUNE);
     match tunes.is_empty() {
         true => Err(OpenError::NoTune),
         false => Ok(tunes),
     }
 }
 
-/// The tunes of a text, each with its title.
-fn tunes_of(text: &str) -> Vec<(String, String)> {
+/// The tunes of all files in a folder and in the folders in it, by name; files without one are passed over.
+pub(super) fn folder(path: &Path) -> Result<Vec<Found>, OpenError> {
+    let mut files = Vec::new();
+    collect(path, 0, &mut files)?;
+    files.sort();
+    let mut found = Vec::new();
+    let mut bytes = 0;
+    for file in files {
+        let Ok(read) = read(&file) else { continue };
+        bytes += read.len() as u64;
+        if bytes > MOST_BYTES {
+            break;
+        }
+        found.extend(tunes(&read).unwrap_or_default());
+    }
+    match found.is_empty() {
+        true => Err(OpenError::NoTune),
+        false => Ok(found),
+    }
+}
+
+fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)?.flatten() {
+        let path = entry.path();
+        let Ok(kind) = entry.file_type() else { continue };
+        if kind.is_dir() {
+            if depth < DEEPEST {
+                // One that can't be looked into has nothing to show.
+                collect(&path, depth + 1, files).ok();
+            }
+            continue;
+        }
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        let fits = extension.is_some_and(|extension| {
+            ["abc", "mid", "midi"].iter().any(|known| known.eq_ignore_ascii_case(extension))
+        });
+        if fits && files.len() < MOST_FILES {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// The tunes of a text.
+fn tunes_of(text: &str) -> Vec<Found> {
     let book = abc::read(text);
     book.tunes
         .iter()
@@ -104,9 +175,49 @@ fn tunes_of(text: &str) -> Vec<(String, String)> {
                 "" => format!("X:{}", tune.reference),
                 title => title.to_owned(),
             };
-            Some((title, own.to_owned()))
+            Some(Found {
+                title,
+                rhythm: tune.field('R').unwrap_or_default().to_owned(),
+                key: tune.key.to_string(),
+                opening: opening(own),
+                abc: own.to_owned(),
+            })
         })
         .collect()
+}
+
+/// The first notes of a tune's text, without bar lines, chord symbols, ornaments and blanks.
+fn opening(abc: &str) -> String {
+    let is_field = |line: &&str| {
+        let bytes = line.as_bytes();
+        bytes.first() == Some(&b'%')
+            || bytes.len() > 1 && bytes[0].is_ascii_alphabetic() && bytes[1] == b':'
+    };
+    let mut opening = String::new();
+    let mut within: Option<char> = None;
+    for letter in abc.lines().filter(|line| !is_field(line)).flat_map(str::chars) {
+        match (within, letter) {
+            (Some(end), letter) => {
+                if letter == end {
+                    within = None;
+                }
+            }
+            (None, '"') => within = Some('"'),
+            (None, '!') => within = Some('!'),
+            (None, '{') => within = Some('}'),
+            (
+                None,
+                'a'..='g' | 'A'..='G' | '0'..='9' | '/' | '\'' | ',' | '^' | '_' | '=' | 'z',
+            ) => {
+                opening.push(letter);
+            }
+            _ => {}
+        }
+        if opening.len() >= OPENING {
+            break;
+        }
+    }
+    opening
 }
 
 /// A file on its way to the disk.

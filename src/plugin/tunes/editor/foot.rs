@@ -2,13 +2,11 @@
 
 use std::sync::atomic::Ordering;
 
-use egui::{Align, Button, Color32, Label, Layout, RichText, Ui};
+use egui::{Align, Button, Color32, Layout, Ui};
 
 use super::export::Format;
-use super::{Scene, TunesEditor, Wanted, open};
-use crate::files::Wish;
-use crate::theme::SMALL;
-use crate::{controls, parts};
+use super::{PRESETS, Scene, TunesEditor, open, save_as};
+use crate::{controls, parts, presets};
 
 /// Draws the footer.
 pub(super) fn show(ui: &mut Ui, editor: &mut TunesEditor, scene: Scene) {
@@ -20,7 +18,7 @@ pub(super) fn show(ui: &mut Ui, editor: &mut TunesEditor, scene: Scene) {
         if ui
             .button("Open")
             .on_hover_text(
-                "Opens an .abc or .mid file; or drop one here, or paste ABC. Key: Ctrl+O",
+                "Opens an .abc or .mid file, or a folder of them; ABC may be pasted too. Key: Ctrl+O",
             )
             .clicked()
         {
@@ -29,8 +27,7 @@ pub(super) fn show(ui: &mut Ui, editor: &mut TunesEditor, scene: Scene) {
         parts::menu(ui, "Save", |ui| {
             for format in Format::ALL {
                 if ui.button(format.label()).on_hover_text(format.help()).clicked() {
-                    let wish = Wish::save(&editor.notation.performance.title, format.extension());
-                    editor.chooser.open(wish, Wanted::Save(format));
+                    save_as(editor, format);
                     ui.close();
                 }
             }
@@ -47,23 +44,29 @@ pub(super) fn show(ui: &mut Ui, editor: &mut TunesEditor, scene: Scene) {
             if ui.button("All notes off").on_hover_text("Ends every note at once.").clicked() {
                 shared.all_notes_off();
             }
+            if scene.roomy {
+                ui.add_space(6.0);
+                let compare = &mut editor.compare;
+                presets::show(ui, scene.palette, gui, params, &PRESETS, compare);
+            }
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             if !compact {
                 let zoom = editor.zoom;
-                for (label, factor, help) in
-                    [("+", 1.25, "Larger notes"), ("−", 0.8, "Smaller notes")]
-                {
-                    let square = Button::new(label).min_size(egui::vec2(24.0, 22.0));
-                    if ui.add(square).accessible_name(help).on_hover_text(help).clicked() {
-                        editor.zoom = (zoom * factor).clamp(0.5, 3.0);
+                parts::at_right(ui, "zoom", |ui| {
+                    for (label, factor, help) in
+                        [("−", 0.8, "Smaller notes"), ("+", 1.25, "Larger notes")]
+                    {
+                        let square = Button::new(label).min_size(egui::vec2(24.0, 22.0));
+                        if ui.add(square).accessible_name(help).on_hover_text(help).clicked() {
+                            editor.zoom = (zoom * factor).clamp(0.5, 3.0);
+                        }
                     }
-                }
+                });
                 ui.add_space(4.0);
             }
             let (text, colour) = status(ui, editor, scene);
-            let label = Label::new(RichText::new(&text).size(SMALL).color(colour)).truncate();
-            ui.add(label);
+            parts::message(ui, scene.palette, &text, colour);
         });
     });
 }
@@ -89,19 +92,22 @@ fn status(ui: &Ui, editor: &mut TunesEditor, scene: Scene) -> (String, Color32) 
     if editor.growing.is_some() {
         return ("Writing…".to_owned(), palette.accent);
     }
-    let bars = &editor.notation.performance.bars;
+    let bars = editor.notation.bars();
     if let Some(tick) = scene.position {
-        let bar = bars.partition_point(|bar| bar.start <= tick);
+        let bar = editor.notation.bar_at(tick);
         let tempo = shared.tempo.load(Ordering::Relaxed);
         let round = shared.round.load(Ordering::Relaxed) + 1;
-        let text = format!("Bar {bar} of {} · round {round} · {tempo:.0} bpm", bars.len());
-        return (text, palette.text);
+        let bar = match bar {
+            0 => "Pickup".to_owned(),
+            bar => format!("Bar {bar} of {bars}"),
+        };
+        return (format!("{bar} · round {round} · {tempo:.0} bpm"), palette.text);
     }
     match editor.notation.faults() {
         0 => {
             let seconds = editor.notation.seconds.round() as u32;
             let time = format!("{}:{:02} min", seconds / 60, seconds % 60);
-            (format!("{} bars with repeats, {time}", bars.len()), palette.weak)
+            (format!("{bars} bars with repeats, {time}"), palette.weak)
         }
         1 => ("1 finding in the text".to_owned(), palette.warning),
         faults => (format!("{faults} findings in the text"), palette.warning),

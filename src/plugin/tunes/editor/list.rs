@@ -6,6 +6,7 @@ use egui::{Align, Layout, RichText, ScrollArea, Sense, Ui, WidgetInfo, vec2};
 
 use super::super::past::Past;
 use super::super::shared::{Origin, Score};
+use super::book::{Search, search_field};
 use crate::theme::{Palette, SMALL};
 
 /// What was pressed in the list.
@@ -17,11 +18,23 @@ pub(super) enum Pressed {
 }
 
 /// Draws the list; `present` is the number of the tune on the desk.
-pub(super) fn show(ui: &mut Ui, palette: &Palette, past: &Past, present: u64) -> Option<Pressed> {
+pub(super) fn show(
+    ui: &mut Ui,
+    palette: &Palette,
+    past: &Past,
+    present: u64,
+    search: &mut String,
+) -> Option<Pressed> {
     let mut pressed = None;
+    search_field(ui, search);
+    let wanted = Search::new(search);
     ScrollArea::vertical().id_salt("past").auto_shrink([false, false]).show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = 2.0;
         for tune in past.tunes() {
+            let (title, detail) = describe(tune);
+            if !wanted.matches(&[&title, &detail]) {
+                continue;
+            }
             if let Some(what) = row(ui, palette, past, tune, tune.number == present) {
                 pressed = Some(what);
             }
@@ -65,7 +78,8 @@ fn row(
                     ui.spacing_mut().item_spacing.y = 0.0;
                     let colour = if is_present { palette.accent } else { palette.text };
                     let title = RichText::new(&title).color(colour);
-                    ui.add(egui::Label::new(title).truncate());
+                    let whole = title.text().to_owned();
+                    ui.add(egui::Label::new(title).truncate()).on_hover_text(whole);
                     let detail = RichText::new(&detail).size(SMALL).color(palette.weak);
                     ui.add(egui::Label::new(detail).truncate());
                 });
@@ -94,6 +108,8 @@ pub(super) fn describe(tune: &Score) -> (String, String) {
             false => format!("seed {seed}"),
         },
         Origin::Edited => "edited".to_owned(),
+        Origin::Opened => "opened".to_owned(),
+        Origin::Pasted => "pasted".to_owned(),
         Origin::Restored => "from the project".to_owned(),
     };
     let parts: Vec<String> =

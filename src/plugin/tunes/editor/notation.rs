@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::super::practice;
 use earworm_abc::{self as abc, PerformOptions, Performance, Severity, Tunebook};
 use earworm_audio as audio;
 use earworm_engrave::{self as engrave, Options, Score};
@@ -17,6 +18,8 @@ pub(super) struct Notation {
     pub performance: Performance,
     /// How long it lasts at its own tempo, in seconds.
     pub seconds: f64,
+    /// The number of each bar as it is played, as musicians count.
+    pub numbers: Vec<u32>,
     /// How it is drawn, for this width.
     pub score: Score,
     width: f32,
@@ -34,6 +37,7 @@ impl Notation {
             text: text.to_owned(),
             book,
             seconds: audio::seconds(&performance),
+            numbers: practice::bar_numbers(&performance),
             performance,
             ..Self::default()
         }
@@ -78,6 +82,28 @@ impl Notation {
                 .min_by_key(|note| (note.span.start, note.start))
         };
         inside.or_else(after).map(|note| note.start)
+    }
+
+    /// How many bars are played.
+    pub(super) fn bars(&self) -> u32 {
+        self.numbers.last().copied().unwrap_or(0)
+    }
+
+    /// The number of the bar at a tick; 0 in a pickup.
+    pub(super) fn bar_at(&self, tick: u32) -> u32 {
+        let after = self.performance.bars.partition_point(|bar| bar.start <= tick);
+        after.checked_sub(1).and_then(|bar| self.numbers.get(bar)).copied().unwrap_or(0)
+    }
+
+    /// The ticks of bars, by their numbers; what is short between two of them is in it.
+    pub(super) fn ticks_of_bars(&self, bars: std::ops::RangeInclusive<u32>) -> Option<Range<u32>> {
+        let starts = &self.performance.bars;
+        let first = self.numbers.iter().position(|number| number == bars.start())?;
+        let after = self.numbers.iter().position(|number| number > bars.end());
+        let start = starts.get(first)?.start;
+        let end =
+            after.and_then(|bar| starts.get(bar)).map_or(self.performance.end, |bar| bar.start);
+        (start < end).then_some(start..end)
     }
 
     /// Line and column, both from 1, of a byte of the text.

@@ -53,7 +53,7 @@ pub(super) fn show(
             let is_sounding = |span: &Range<usize>| {
                 !span.is_empty() && sounding.iter().any(|part| span.contains(&part.start))
             };
-            for item in &score.heading {
+            for item in score.heading.iter().chain(&score.words) {
                 pen.draw(item, None);
             }
             let mut current: Option<Rect> = None;

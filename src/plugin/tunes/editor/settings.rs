@@ -1,11 +1,68 @@
 //! Interface: what the next tune is to be like, and how it plays.
 
-use egui::{Grid, ScrollArea, Ui, vec2};
+use std::time::Duration;
 
-use super::{Scene, TunesEditor, Wanted};
+use egui::{Grid, ScrollArea, Ui, vec2};
+use nice_plug::prelude::Enum;
+
+use super::{PRESETS, Scene, TunesEditor, Wanted, transport};
 use crate::files::Wish;
 use crate::theme::GAP;
-use crate::{controls, parts, weights};
+use crate::tunes::params::{DanceStyle, MetreChoice, TunesParams};
+use crate::tunes::shared::{Command, TunesShared};
+use crate::{controls, parts, presets, weights};
+use earworm_abc as abc;
+
+/// How long after the last change a new tune is written, where that is wished, in seconds.
+const SETTLED: f64 = 0.8;
+
+/// What a tune is asked for with.
+#[derive(Clone, PartialEq)]
+pub(super) struct Asked {
+    style: DanceStyle,
+    metre: (u8, u8),
+    key: abc::Key,
+    bars: i32,
+    temperature: f32,
+    seed: i32,
+    symbols: bool,
+}
+
+/// Writes a new tune where what is asked for has changed, if that is wished.
+pub(super) fn rewrite(
+    ui: &Ui,
+    editor: &mut TunesEditor,
+    params: &TunesParams,
+    shared: &TunesShared,
+) {
+    let now = Asked {
+        style: params.style.value(),
+        metre: params.metre(),
+        key: params.tune_key(),
+        bars: params.bars.value(),
+        temperature: params.temperature.value(),
+        seed: params.seed.value(),
+        symbols: params.symbols.value(),
+    };
+    let time = ui.input(|input| input.time);
+    match &mut editor.asked {
+        Some((asked, changed)) if *asked == now => {
+            let Some(since) = *changed else { return };
+            if time - since < SETTLED || ui.input(|input| input.pointer.any_down()) {
+                ui.ctx().request_repaint_after(Duration::from_secs_f64(SETTLED));
+                return;
+            }
+            *changed = None;
+            shared.command(Command::Generate);
+        }
+        Some(_) => {
+            let changed = params.view.get().rewrite.then_some(time);
+            editor.asked = Some((now, changed));
+            ui.ctx().request_repaint();
+        }
+        None => editor.asked = Some((now, None)),
+    }
+}
 
 /// Draws the settings in one row; where there is no room for all, the others go into a panel.
 pub(super) fn show(ui: &mut Ui, editor: &mut TunesEditor, scene: Scene) {
@@ -32,11 +89,11 @@ pub(super) fn show(ui: &mut Ui, editor: &mut TunesEditor, scene: Scene) {
                         bars(ui, scene);
                         temperature(ui, scene);
                     });
-                    ui.horizontal(|ui| seed(ui, scene));
+                    writing(ui, editor, scene);
+                    ui.separator();
+                    transport::practise(ui, editor, scene);
                     ui.separator();
                     playing(ui, scene);
-                    ui.separator();
-                    choose_weights(ui, editor, scene);
                 });
             });
             return;
@@ -46,21 +103,79 @@ pub(super) fn show(ui: &mut Ui, editor: &mut TunesEditor, scene: Scene) {
         ui.add_space(7.0);
         temperature(ui, scene);
         ui.add_space(7.0);
-        seed(ui, scene);
-        ui.add_space(7.0);
+        parts::panel(ui, "Writing", |ui| writing(ui, editor, scene)).on_hover_text(
+            "How tunes are written: their metre, seed and chords, and by which network.",
+        );
         parts::panel(ui, "Playing", |ui| playing(ui, scene))
             .on_hover_text("How the tune plays: when, how high, how evenly, and its chords.");
-        parts::panel(ui, "Weights", |ui| choose_weights(ui, editor, scene))
-            .on_hover_text("Which network writes the tunes.");
+        parts::panel(ui, "Practise", |ui| transport::practise(ui, editor, scene))
+            .on_hover_text("Slower, with a metronome, some bars round and round, in another key.");
     });
 }
 
-fn choose_weights(ui: &mut Ui, editor: &mut TunesEditor, scene: Scene) {
-    ui.set_max_width(300.0);
+fn writing(ui: &mut Ui, editor: &mut TunesEditor, scene: Scene) {
+    let Scene { params, gui, .. } = scene;
+    ui.set_max_width(340.0);
+    Grid::new("writing").num_columns(2).spacing(vec2(GAP, 5.0)).show(ui, |ui| {
+        controls::caption(ui, "Metre");
+        metre(ui, scene);
+        ui.end_row();
+        controls::caption(ui, "Seed");
+        let help = "the same seed and settings write the same tune.";
+        controls::int(ui, gui, &params.seed, 0.2, help);
+        ui.end_row();
+        controls::caption(ui, "Chords");
+        let help = "whether chord symbols are written over the notes.";
+        controls::switch(ui, gui, &params.symbols, "write symbols", help);
+        ui.end_row();
+        controls::caption(ui, "On a change");
+        let mut on = params.view.get().rewrite;
+        let help =
+            "Writes a new tune whenever style, key, length or anything else here was changed.";
+        let response = ui.checkbox(&mut on, "write anew").on_hover_text(help);
+        if response.accessible_name("Write anew on a change").changed() {
+            params.view.change(|view| view.rewrite = on);
+        }
+        ui.end_row();
+    });
+    if !scene.roomy {
+        ui.horizontal(|ui| {
+            let compare = &mut editor.compare;
+            presets::show(ui, scene.palette, gui, params, &PRESETS, compare);
+        });
+    }
+    ui.separator();
     if weights::show(ui, scene.palette, &scene.shared.weights, "tune") {
         editor.chooser.open(Wish::open(&["safetensors"]), Wanted::Weights);
         ui.close();
     }
+}
+
+/// The metres that the dance is written in.
+fn metre(ui: &mut Ui, scene: Scene) {
+    let Scene { params, gui, .. } = scene;
+    let (beats, unit) = params.metre();
+    let style = params.style.value();
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 5.0;
+        for (index, name) in MetreChoice::variants().iter().enumerate() {
+            let choice = MetreChoice::from_index(index);
+            if !choice.suits(style) {
+                continue;
+            }
+            let on = params.metre.value() == choice;
+            let label = match choice {
+                MetreChoice::Usual if on => format!("usual: {beats}/{unit}"),
+                MetreChoice::Usual => "usual".to_owned(),
+                _ => (*name).to_owned(),
+            };
+            let line = ui.selectable_label(on, label.as_str());
+            let line = line.accessible_name(format!("Metre {label}"));
+            if line.on_hover_text("The metre to write in.").clicked() && !on {
+                controls::set(gui, &params.metre, choice);
+            }
+        }
+    });
 }
 
 fn bars(ui: &mut Ui, scene: Scene) {
@@ -73,12 +188,6 @@ fn temperature(ui: &mut Ui, scene: Scene) {
     controls::caption(ui, "Temperature");
     let help = "how daring the writing is: 1 as the collections, lower plainer, higher odder.";
     controls::float(ui, scene.gui, &scene.params.temperature, 0.005, help);
-}
-
-fn seed(ui: &mut Ui, scene: Scene) {
-    controls::caption(ui, "Seed");
-    let help = "the same seed and settings write the same tune.";
-    controls::int(ui, scene.gui, &scene.params.seed, 0.2, help);
 }
 
 fn playing(ui: &mut Ui, scene: Scene) {

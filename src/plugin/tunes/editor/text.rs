@@ -83,7 +83,7 @@ pub(super) fn show(
                 let row = RichText::new(format!("{line}:{column} {}", finding.text))
                     .size(SMALL)
                     .color(colour);
-                let row = egui::Label::new(row).truncate().sense(Sense::click());
+                let row = egui::Label::new(row).wrap().sense(Sense::click());
                 let mut response = ui.add(row);
                 response = response.on_hover_text(match finding.hint.as_str() {
                     "" => finding.text.to_string(),
@@ -96,6 +96,16 @@ pub(super) fn show(
         },
     );
     changed
+}
+
+/// Where the cursor stands in the text, in bytes, or what is marked.
+pub(super) fn marked(ui: &Ui, text: &str) -> Option<Range<usize>> {
+    let state = TextEdit::load_state(ui.ctx(), ui.make_persistent_id("abc text"))?;
+    let range = state.cursor.char_range()?;
+    let byte =
+        |character: usize| text.char_indices().nth(character).map_or(text.len(), |(byte, _)| byte);
+    let (one, other) = (byte(range.primary.index.into()), byte(range.secondary.index.into()));
+    Some(one.min(other)..one.max(other))
 }
 
 /// The text in its colours.

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use egui::{Align, Button, Layout, RichText, Ui};
 
-use super::{Scene, Side, TunesEditor, View, desk};
+use super::{Scene, Side, TunesEditor, View, desk, transport};
 use crate::parts;
 use crate::theme::GAP;
 use crate::tunes::shared::{Command, TunesShared};
@@ -36,35 +36,51 @@ pub(super) fn show(ui: &mut Ui, editor: &mut TunesEditor, scene: Scene, writing:
                 shared.command(Command::Generate);
             }
         }
+        if scene.standalone {
+            transport::play_button(ui, scene);
+            if !compact {
+                transport::start_button(ui, scene);
+            }
+        }
         if compact {
             parts::menu(ui, "More", |ui| {
                 continue_button(ui, shared, writing);
-                undo_button(ui, editor, shared);
-                ui.horizontal(|ui| parts::theme_switch(ui, &scene.params.theme));
+                undo_buttons(ui, editor, shared);
+                ui.horizontal(|ui| {
+                    parts::theme_switch(ui, &scene.params.theme);
+                    if scene.standalone {
+                        transport::start_button(ui, scene);
+                    }
+                });
             });
         } else {
             continue_button(ui, shared, writing);
-            undo_button(ui, editor, shared);
+            undo_buttons(ui, editor, shared);
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            ui.spacing_mut().item_spacing.x = 6.0;
-            if !compact {
-                parts::theme_switch(ui, &scene.params.theme);
-            }
-            let sides = [
-                (Side::Text, "Text", "The tune in ABC notation."),
-                (Side::Past, "Tunes", "The last 50 tunes with their seeds."),
-            ];
-            if let Some(side) = parts::segments(ui, palette, editor.side, &sides) {
-                // A second press makes room for the score.
-                editor.side = if editor.side == side { Side::Hidden } else { side };
-            }
-            let views = [
-                (View::Score, "Score", "The tune as notation."),
-                (View::Roll, "Roll", "The tune as a piano roll."),
-            ];
-            if let Some(view) = parts::segments(ui, palette, editor.view, &views) {
-                editor.view = view;
+            parts::at_right(ui, "views", |ui| {
+                ui.spacing_mut().item_spacing.x = 6.0;
+                let views = [
+                    (View::Score, "Score", "The tune as notation."),
+                    (View::Roll, "Roll", "The tune as a piano roll."),
+                ];
+                if let Some(view) = parts::segments(ui, palette, editor.view, &views) {
+                    editor.view = view;
+                }
+                let sides = [
+                    (Side::Text, "Text", "The tune in ABC notation."),
+                    (Side::Past, "Tunes", "The last 50 tunes with their seeds, and opened books."),
+                ];
+                if let Some(side) = parts::segments(ui, palette, editor.side, &sides) {
+                    // A second press makes room for the score.
+                    editor.side = if editor.side == side { Side::Hidden } else { side };
+                }
+                if !compact {
+                    parts::theme_switch(ui, &scene.params.theme);
+                }
+            });
+            if !compact && !editor.track.is_empty() {
+                ui.add(egui::Label::new(RichText::new(&editor.track).weak()).truncate());
             }
         });
     });
@@ -81,11 +97,17 @@ fn continue_button(ui: &mut Ui, shared: &TunesShared, writing: bool) {
     }
 }
 
-fn undo_button(ui: &mut Ui, editor: &mut TunesEditor, shared: &TunesShared) {
+fn undo_buttons(ui: &mut Ui, editor: &mut TunesEditor, shared: &TunesShared) {
     let button = ui
         .add_enabled(shared.can_undo(), Button::new("Undo"))
         .on_hover_text("Goes back to the tune before. Key: Ctrl+Z");
     if button.clicked() {
-        desk::undo(editor, shared);
+        desk::undo(ui, editor, shared);
+    }
+    let button = ui
+        .add_enabled(shared.can_redo(), Button::new("Redo"))
+        .on_hover_text("Goes forth again to the tune that Undo went back from. Key: Ctrl+Y");
+    if button.clicked() {
+        desk::redo(ui, editor, shared);
     }
 }
