@@ -334,6 +334,133 @@ fn once_means_once_from_the_bar_line_where_the_host_started() {
     );
 }
 
+/// The keys begun while a host in `metre` quarters a bar rolls over `beats` at 120 a minute and 48 kHz, and where, in
+/// quarter notes from the first. It tells its place rounded to so many `marks` a quarter and the bar's start as `bar` says.
+#[allow(clippy::too_many_arguments, reason = "a host tells that many things")]
+fn told(
+    player: &mut Player,
+    settings: &Settings,
+    beats: std::ops::Range<f64>,
+    block: u32,
+    marks: f64,
+    metre: f64,
+    bar: fn(f64, f64) -> f64,
+    cycle: Option<(f64, f64)>,
+) -> (Vec<(f64, u8)>, usize) {
+    let (mut keys, mut ends, mut place, mut gone) = (Vec::new(), 0, beats.start, 0.0);
+    while gone < beats.end - beats.start {
+        let clock = Clock {
+            playing: true,
+            beats: Some((place * marks).round() / marks),
+            tempo: Some(120.0),
+            bar: Some((bar(place, metre), metre)),
+            cycle,
+        };
+        player.play(0..block, &clock, settings, &mut |at, event| match event {
+            Event::On { key, .. } => keys.push((gone + f64::from(at) / 24_000.0, key)),
+            Event::Off { .. } => ends += 1,
+        });
+        let step = f64::from(block) / 24_000.0;
+        (place, gone) = (place + step, gone + step);
+        if let Some((from, to)) = cycle
+            && place >= to
+        {
+            place -= to - from;
+        }
+    }
+    (keys, ends)
+}
+
+/// The bar's start where it is.
+fn truly(place: f64, metre: f64) -> f64 {
+    (place / metre).floor() * metre
+}
+
+/// As Ardour tells it: the bar's number, from one, times four quarters.
+fn by_four(place: f64, metre: f64) -> f64 {
+    ((place / metre).floor() + 1.0) * 4.0
+}
+
+#[test]
+fn a_host_that_rounds_its_place_breaks_no_note_off_and_moves_none_by_more_than_it_rounds() {
+    for marks in [1_920.0, 960.0, 480.0] {
+        for block in [16, 24, 64, 128, 256] {
+            let mut player = Player::new(48_000.0);
+            player.offer(schedule(&scale(), 1));
+            let settings = Settings::default();
+            let (keys, ends) =
+                told(&mut player, &settings, 0.0..7.9, block, marks, 4.0, truly, None);
+            assert_eq!(keys.len(), 8, "blocks of {block}, {marks} marks: {keys:?}");
+            assert_eq!(ends, 7, "blocks of {block}, {marks} marks");
+            for (due, (place, _)) in keys.iter().enumerate() {
+                assert!((place - due as f64).abs() < 1.0 / 24_000.0, "{place}, due at {due}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_rounding_host_s_loop_strikes_its_first_note_once_a_round() {
+    for block in [50, 64, 100, 125, 187, 250] {
+        let mut player = Player::new(48_000.0);
+        player.offer(schedule(&scale(), 1));
+        // The loop's ends lie between the host's marks.
+        let cycle = Some((0.000_3, 2.000_3));
+        let settings = Settings::default();
+        let (keys, _) = told(&mut player, &settings, 1.5..13.5, block, 960.0, 4.0, truly, cycle);
+        let struck = |key| keys.iter().filter(|(_, struck)| *struck == key).count();
+        // At 0 the loop has not begun; at 1 and at 2, of each round.
+        assert_eq!((struck(62), struck(64)), (6, 6), "blocks of {block}: {keys:?}");
+    }
+}
+
+#[test]
+fn bars_are_counted_where_the_host_tells_none_that_holds_its_place() {
+    // Jigs, waltzes and slip jigs, from the middle of a bar and in Ardour's words.
+    for (metre, from) in [(3.0, 1.0), (3.0, 7.0), (3.0, 46.0), (4.5, 1.0), (4.5, 20.0), (4.5, 40.5)]
+    {
+        for bar in [truly, by_four, |_, _| 0.0] {
+            let mut player = Player::new(48_000.0);
+            player.offer(schedule(&scale(), 1));
+            let settings = Settings { play: Play::Once, ..Settings::default() };
+            let (keys, _) =
+                told(&mut player, &settings, from..from + 6.0, 64, 1_920.0, metre, bar, None);
+            let line = (from / metre).ceil() * metre - from;
+            let first = keys.first().expect("it begins");
+            assert!(
+                (first.0 - line).abs() < 1e-3 && first.1 == 60,
+                "{metre} from {from}: {first:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_bar_start_that_counting_does_not_give_is_believed_where_it_holds_the_place() {
+    let mut player = Player::new(48_000.0);
+    player.offer(schedule(&scale(), 1));
+    let settings = Settings { play: Play::Once, ..Settings::default() };
+    // After a bar of two quarters all bars of four lie two quarters later.
+    let later = |place: f64, metre: f64| ((place - 2.0) / metre).floor() * metre + 2.0;
+    let (keys, _) = told(&mut player, &settings, 7.0..14.0, 64, 1_920.0, 4.0, later, None);
+    assert!((keys[0].0 - 3.0).abs() < 1e-3, "{keys:?}");
+}
+
+#[test]
+fn once_started_in_a_loop_s_last_bar_begins_with_the_loop_s_first_bar() {
+    for (cycle, first) in [((4.0, 8.0), 4.0), ((5.0, 12.0), 8.0), ((5.0, 7.0), 5.0)] {
+        let mut player = Player::new(48_000.0);
+        player.offer(schedule(&scale(), 1));
+        let settings = Settings { play: Play::Once, ..Settings::default() };
+        let from = cycle.1 - 1.5;
+        let (keys, _) =
+            told(&mut player, &settings, from..from + 6.0, 64, 1_920.0, 4.0, truly, Some(cycle));
+        let due = 1.5 + first - cycle.0;
+        let begun = keys.first().expect("it begins");
+        assert!((begun.0 - due).abs() < 1e-3 && begun.1 == 60, "{cycle:?}: {keys:?}");
+    }
+}
+
 #[test]
 fn a_held_key_plays_the_tune_from_its_start_in_that_key_until_it_is_let_go() {
     let mut player = Player::new(48_000.0);

@@ -10,7 +10,7 @@ use clack_host::events::event_types::{NoteOffEvent, NoteOnEvent};
 use clack_host::prelude::*;
 use earworm_abc::{self as abc, PPQ, PerformOptions, Performance};
 use earworm_playback::Schedule;
-use host::{Rack, TUNES, Transport, set_event};
+use host::{BarStart, Rack, Rounding, TUNES, Transport, set_event};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
@@ -118,8 +118,18 @@ impl Tune {
 struct Ideal {
     on: f64,
     off: f64,
+    /// How far it may fall from there, in samples.
+    tolerance: f64,
     channel: u16,
     key: u16,
+}
+
+impl Ideal {
+    /// Ends at a sample. What a host rounds is more samples the slower it plays by then.
+    fn end(&mut self, sample: f64, tolerance: f64) {
+        self.off = sample;
+        self.tolerance = self.tolerance.max(tolerance);
+    }
 }
 
 /// What the host knows.
@@ -146,8 +156,8 @@ struct Model {
     ideal: Vec<Ideal>,
     /// Indices of those that sound, with the place on the line where they end.
     sounding: Vec<(usize, f64)>,
-    /// Samples at which something was cut: what lies within one of them may fall to either side.
-    cuts: Vec<f64>,
+    /// Samples at which something was cut, and how far about them what lies there may fall to either side.
+    cuts: Vec<(f64, f64)>,
 }
 
 impl Model {
@@ -155,11 +165,26 @@ impl Model {
         matches!(self.play, Play::Loop | Play::Once)
     }
 
+    /// How far from its ideal place a note may fall, in samples: one, and what the host rounds.
+    fn tolerance(&self) -> f64 {
+        let rate = self.transport.tempo / 60.0 / self.sample_rate;
+        match self.follows_song() {
+            true => TOLERANCE + self.transport.rounding.reach(self.transport.beats) / rate,
+            false => TOLERANCE,
+        }
+    }
+
+    /// What lies near here may fall to either side of what happens.
+    fn blur(&mut self) {
+        self.cuts.push((self.sample, self.tolerance()));
+    }
+
     /// Everything that sounds ends here.
     fn cut(&mut self) {
-        self.cuts.push(self.sample);
+        self.blur();
+        let tolerance = self.tolerance();
         for (index, _) in self.sounding.drain(..) {
-            self.ideal[index].off = self.sample;
+            self.ideal[index].end(self.sample, tolerance);
         }
     }
 
@@ -180,6 +205,10 @@ impl Model {
 
     /// Rolls on for so many samples, in which nothing else happens.
     fn roll(&mut self, frames: u32) {
+        if frames == 0 {
+            // Two acts on one sample: what the first brought never was.
+            return;
+        }
         let plays = !self.bypassed
             && match self.play {
                 Play::Loop | Play::Once => self.transport.playing,
@@ -211,7 +240,8 @@ impl Model {
             self.played = beats;
             self.anchor = Some(match self.play {
                 Play::Loop => 0.0,
-                Play::Once => self.bar_line(beats - rate / 2.0),
+                // The host may round its place to a bar line that it has just left.
+                Play::Once => self.bar_line(self.transport.rounding.tell(beats) - rate / 2.0),
                 Play::Free | Play::Key => self.tune.pick_up,
             });
         }
@@ -237,24 +267,40 @@ impl Model {
             self.notes(beats, until, rate);
             self.sample = if wraps.is_some() { self.sample + (until - beats) / rate } else { end };
             beats = until;
-            if let Some((from, _)) = wraps {
-                self.cut();
-                (beats, self.played) = (from, from);
+            if let Some(cycle) = wraps {
+                beats = self.come_round(cycle);
             }
         }
         if song {
             // The loop's end reached exactly: the host goes back.
-            if let Some((from, to)) = cycle
-                && beats == to
+            if let Some(cycle) = cycle
+                && beats == cycle.1
             {
-                self.cut();
-                (beats, self.played) = (from, from);
+                beats = self.come_round(cycle);
             }
             self.transport.beats = beats;
         } else {
             self.own = beats;
             self.transport.advance(frames as usize, self.sample_rate);
         }
+    }
+
+    /// The loop comes round; what is to be played once from its end on is played from its first bar line on.
+    fn come_round(&mut self, (from, to): (f64, f64)) -> f64 {
+        self.cut();
+        self.played = from;
+        if self.play == Play::Once && self.anchor.is_some_and(|anchor| anchor >= to - 1e-6) {
+            let line = self.bar_line(from);
+            self.anchor = Some(if line < to - 1e-6 { line } else { from });
+        }
+        from
+    }
+
+    /// Whether a host that rounds might tell this place on the other side of a bar line.
+    fn near_line(&self, beats: f64) -> bool {
+        let reach = 2.0 * self.transport.rounding.reach(beats);
+        let bars = beats / self.transport.bar();
+        reach > 0.0 && (bars - bars.round()).abs() * self.transport.bar() < reach
     }
 
     fn bar_line(&self, beats: f64) -> f64 {
@@ -306,21 +352,24 @@ impl Model {
                     self.sounding[place].1 = sounds_until.max(off);
                     continue;
                 }
-                self.ideal[index].off = at(on);
+                let tolerance = self.tolerance();
+                self.ideal[index].end(at(on), tolerance);
                 self.sounding.swap_remove(place);
             }
             self.sounding.push((self.ideal.len(), off));
-            self.ideal.push(Ideal { on: at(on), off: f64::INFINITY, channel, key });
+            let tolerance = self.tolerance();
+            self.ideal.push(Ideal { on: at(on), off: f64::INFINITY, tolerance, channel, key });
         }
         self.end_before(until, at);
         self.played = self.played.max(until);
     }
 
     fn end_before(&mut self, place: f64, at: impl Fn(f64) -> f64) {
+        let tolerance = self.tolerance();
         let ideal = &mut self.ideal;
         self.sounding.retain(|&(index, off)| {
             if off <= place {
-                ideal[index].off = at(off);
+                ideal[index].end(at(off), tolerance);
             }
             off > place
         });
@@ -403,8 +452,7 @@ impl Show {
                 }
             }
         }
-        // What lies within a sample of a change may fall to either side of it.
-        model.cuts.push(model.sample);
+        model.blur();
     }
 
     /// Processes a block with these acts in it, and rolls the model along.
@@ -430,10 +478,12 @@ impl Show {
         let model = &self.model;
         assert!(self.rack.left_on().is_empty(), "seed {seed}: a note is left on");
         let mut cuts = model.cuts.clone();
-        cuts.sort_by(f64::total_cmp);
+        cuts.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let widest = cuts.iter().map(|cut| cut.1).fold(0.0, f64::max);
         let near_cut = |sample: f64| {
-            let place = cuts.partition_point(|&cut| cut < sample - TOLERANCE);
-            cuts.get(place).is_some_and(|&cut| cut <= sample + TOLERANCE)
+            let place = cuts.partition_point(|cut| cut.0 < sample - widest);
+            let mut near = cuts[place..].iter().take_while(|cut| cut.0 <= sample + widest);
+            near.any(|(cut, reach)| (cut - sample).abs() <= *reach)
         };
         let mut heard: Heard = HashMap::new();
         for event in &self.rack.deck.sent {
@@ -446,14 +496,14 @@ impl Show {
         }
         for ideal in &model.ideal {
             let found = heard.get_mut(&(ideal.channel, ideal.key)).and_then(|notes| {
-                let near = |on: f64| (on - ideal.on).abs() <= TOLERANCE;
+                let near = |on: f64| (on - ideal.on).abs() <= ideal.tolerance;
                 notes.iter_mut().find(|(on, _, used)| !used && near(*on))
             });
             match found {
                 Some((_, off, used)) => {
                     *used = true;
                     assert!(
-                        (*off - ideal.off).abs() <= TOLERANCE || near_cut(ideal.on),
+                        (*off - ideal.off).abs() <= ideal.tolerance || near_cut(ideal.on),
                         "seed {seed}: {ideal:?} ended at {off}"
                     );
                 }
@@ -501,6 +551,16 @@ fn one_transport(entry: &PluginEntry, seed: u64) {
             tempo: random.random_range(30.0..300.0),
             cycle: None,
             signature: signature(random),
+            rounding: [
+                Rounding::Exact,
+                Rounding::Exact,
+                Rounding::Marks(1_920.0),
+                Rounding::Marks(960.0),
+                Rounding::Marks(480.0),
+                Rounding::Single,
+            ][random.random_range(0..6)],
+            bar_start: [BarStart::Exact, BarStart::FourQuarters, BarStart::Song]
+                [random.random_range(0..3)],
         },
         play,
         tune,
@@ -529,7 +589,7 @@ fn one_transport(entry: &PluginEntry, seed: u64) {
     let stopped = show.model.transport.event();
     show.rack.deck.process(1, &events, Some(&stopped));
     show.model.sample += 1.0;
-    show.model.cuts.push(1.0);
+    show.model.blur();
     show.model.transport.playing = random.random_bool(0.8);
     let mut acts = vec![(0, Act::Bypass(false))];
 
@@ -540,7 +600,9 @@ fn one_transport(entry: &PluginEntry, seed: u64) {
             1 | 2 => {
                 // A beat away at least: nobody calls less a jump.
                 let to = (model.transport.beats + random.random_range(1.0..100.0)) % 128.0;
-                model.jump(to);
+                if !model.near_line(to) {
+                    model.jump(to);
+                }
             }
             3 | 4 => model.transport.tempo = random.random_range(20.0..400.0),
             5 | 6 => {
@@ -558,8 +620,17 @@ fn one_transport(entry: &PluginEntry, seed: u64) {
                     }
                 };
             }
-            7 => model.transport.signature = signature(random),
-            8 if model.follows_song() && !model.bypassed => {
+            7 => {
+                let before = model.transport.signature;
+                model.transport.signature = signature(random);
+                if model.near_line(model.transport.beats) {
+                    model.transport.signature = before;
+                }
+            }
+            8 if model.follows_song()
+                && !model.bypassed
+                && !model.near_line(model.transport.beats) =>
+            {
                 let tune = Tune::random(random);
                 load(&mut show.rack, &tune);
                 show.model.next = Some(tune);
@@ -578,6 +649,8 @@ fn one_transport(entry: &PluginEntry, seed: u64) {
                 show.rack.deck.reset();
                 show.model.stop();
             }
+            // Which is no reset: the plug-in only rests.
+            23..=25 => show.rack.deck.nap(),
             // A tempo that slides from block to block.
             11..=22 => {
                 let tempo = model.transport.tempo * random.random_range(0.98..1.02);

@@ -62,6 +62,79 @@ fn a_window_that_was_closed_leaves_nothing_behind() {
     }
 }
 
+/// Waits until it is so; a minute, and it is not.
+fn comes_true(mut it: impl FnMut() -> bool) -> bool {
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(60) {
+        if it() {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    false
+}
+
+/// Has the pointer and the keyboard do what these of xdotool's words say. False where it is not installed.
+fn by_hand(words: &[&str]) -> bool {
+    std::process::Command::new("xdotool").args(words).status().is_ok_and(|done| done.success())
+}
+
+#[test]
+fn keys_that_no_text_field_wants_go_to_the_host_after_a_click() {
+    let _turn = turn();
+    let Some(display) = display() else { return };
+    if !by_hand(&["version"]) {
+        println!("skipped: xdotool is not installed");
+        return;
+    }
+    for id in [METER, TUNES] {
+        let mut rack = Rack::new(&host::load(&host::library()), id);
+        let editor = display.show(&mut rack).unwrap();
+        assert!(comes_true(|| display.is_painted(&editor).unwrap()));
+        // Into the middle, where nothing takes text.
+        for click in 0..3 {
+            by_hand(&["mousemove", "300", "330", "click", "1"]);
+            assert!(
+                comes_true(|| display.host_has_keyboard(&editor).unwrap()),
+                "{id:?}: click {click} took the keyboard away"
+            );
+        }
+        display.keys().unwrap();
+        by_hand(&["key", "space"]);
+        assert!(comes_true(|| display.keys().unwrap() > 0), "{id:?}: the space bar is dead");
+        if id == TUNES {
+            // Into the tune's text, which keeps what is typed.
+            by_hand(&["mousemove", "800", "330", "click", "1"]);
+            std::thread::sleep(Duration::from_millis(500));
+            by_hand(&["key", "x"]);
+            std::thread::sleep(Duration::from_millis(500));
+            assert_eq!(display.keys().unwrap(), 0, "what is typed into a text goes to the host");
+            assert!(!display.host_has_keyboard(&editor).unwrap());
+            // Out of it again.
+            by_hand(&["mousemove", "300", "330", "click", "1"]);
+            assert!(comes_true(|| display.host_has_keyboard(&editor).unwrap()));
+        }
+        display.close(&mut rack, editor).unwrap();
+    }
+}
+
+#[test]
+fn a_window_that_is_shown_late_is_painted() {
+    let _turn = turn();
+    let Some(display) = display() else { return };
+    for id in [METER, TUNES] {
+        let mut rack = Rack::new(&host::load(&host::library()), id);
+        for wait in [0, 30, 400] {
+            let editor = display.show_after(&mut rack, Duration::from_millis(wait)).unwrap();
+            assert!(
+                comes_true(|| display.is_painted(&editor).unwrap()),
+                "{id:?}: stays black, shown {wait} ms after it was embedded"
+            );
+            display.close(&mut rack, editor).unwrap();
+        }
+    }
+}
+
 /// Where the last window's closing unloads the drivers, the thread of another that closes at the same time crashes on its
 /// way out.
 #[test]

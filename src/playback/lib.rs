@@ -45,6 +45,15 @@ pub const METRONOME: u8 = 16;
 /// The most strokes of a metronome.
 const STROKES: usize = 1 << 14;
 
+/// Marks a quarter note at which hosts are known to tell their place, the coarsest first. Ardour's are 1,920.
+const RESOLUTIONS: [f64; 7] = [480.0, 768.0, 960.0, 1_536.0, 1_920.0, 3_840.0, 15_360.0];
+
+/// Ticks of a bar in common time.
+const COMMON_BAR: f64 = PPQ as f64 * 4.0;
+
+/// What a host's rounding may come to, in ticks: a mark of the coarsest of these. No jump is as small.
+const COARSEST: f64 = PPQ as f64 / RESOLUTIONS[0];
+
 /// A tune laid flat for the audio thread.
 #[derive(Clone, Debug)]
 pub struct Schedule {
@@ -278,7 +287,8 @@ pub struct Clock {
     pub beats: Option<f64>,
     /// Quarter notes a minute.
     pub tempo: Option<f64>,
-    /// A bar line, and the distance from one to the next.
+    /// The start of the bar that the place lies in, as the host tells it, and the distance from one bar line to the
+    /// next. A start that does not hold the place is not believed: bars are counted from the song's start then.
     pub bar: Option<(f64, f64)>,
     /// The stretch of the song that is looped, if one is.
     pub cycle: Option<(f64, f64)>,
@@ -377,10 +387,14 @@ pub struct Player {
     played: f64,
     /// Song tick of the next stretch's first sample if the host goes on evenly.
     expected: f64,
+    /// The same as the host will tell it, if it rounds nothing; and from there to `expected`.
+    told: f64,
+    lag: f64,
     /// The host's loop came round between the last stretch and the next.
     wrapped: bool,
     /// How far the host may stray from `expected` without having jumped, in ticks.
     slack: f64,
+    bars: Bars,
     /// Song tick of the tune's bar 1 in its round 0.
     anchor: f64,
     place: Option<(u32, u32)>,
@@ -391,6 +405,9 @@ pub struct Player {
     held: Vec<u8>,
     sounding: Vec<Sounding>,
     waiting: Vec<Waiting>,
+    /// Index of the first note that the last stretch had not yet played. Where time goes on it is so still, and the others
+    /// need not be looked at.
+    cursor: usize,
     ids: i32,
 }
 
@@ -408,8 +425,11 @@ impl Player {
             drive: None,
             played: 0.0,
             expected: 0.0,
+            told: 0.0,
+            lag: 0.0,
             wrapped: false,
             slack: 0.0,
+            bars: Bars::default(),
             anchor: 0.0,
             place: None,
             cue: 0.0,
@@ -417,6 +437,7 @@ impl Player {
             held: Vec::with_capacity(128),
             sounding: Vec::with_capacity(POLYPHONY),
             waiting: Vec::with_capacity(WAITING),
+            cursor: 0,
             ids: 0,
         }
     }
@@ -669,27 +690,41 @@ impl Player {
         let ticks = f64::from(PPQ);
         let rate = tempo * ticks / 60.0 / self.sample_rate;
         self.tempo = tempo;
-        let bar = clock.bar.filter(|(start, length)| {
-            start.is_finite() && length.is_finite() && (1e-3..1e6).contains(length)
-        });
-        let bar = bar.map_or((0.0, 4.0 * ticks), |(s, l)| (s * ticks, l * ticks));
         let cycle = clock
             .cycle
             .map(|(from, to)| (from * ticks, to * ticks))
             // A loop of less than two samples can't be played.
             .filter(|(from, to)| from.is_finite() && to.is_finite() && to - from > 2.0 * rate);
 
-        let mut start = beats * ticks;
-        let wrapped = std::mem::take(&mut self.wrapped);
-        if starts || wrapped || (start - self.expected).abs() > self.slack + 2.0 * rate {
+        let mut told = beats * ticks;
+        let near = COARSEST + 2.0 * rate;
+        let mut jumped =
+            starts || (told - self.expected).abs() > self.slack.max(COARSEST) + 2.0 * rate;
+        let mut wrapped = std::mem::take(&mut self.wrapped);
+        if let Some((from, to)) = cycle.filter(|_| jumped && !starts) {
+            // The loop came round so near to this sample that rounding decides on which side of it the host tells its place.
+            let round = to - from;
+            if (told + round - self.expected).abs() <= near && self.expected > to - near {
+                self.expected = (self.expected - round).max(from);
+                (jumped, wrapped) = (false, true);
+            } else if (told - round - self.expected).abs() <= near && self.expected < from + near {
+                told -= round;
+                jumped = false;
+            }
+        }
+        let bar = self.bars.follow(clock.bar, beats * ticks, !jumped && !wrapped);
+        let mut start = if jumped { told } else { self.steadied(told) };
+        self.lag = start - told;
+        if jumped || wrapped {
             self.silence(at.start, out);
             // The nearest sample to a note that lies up to half a sample back is this one.
             self.played = start - rate / 2.0;
-            if let Some((from, _)) = cycle
-                && (from..from + rate).contains(&start)
+            if let Some((from, to)) = cycle
+                && (!jumped || (start - from).abs() < rate)
             {
                 // The host's loop came round between two samples: what lies at its beginning is due.
                 self.played = self.played.min(from);
+                self.come_round(bar, (from, to), settings);
             }
         }
         if starts {
@@ -719,13 +754,35 @@ impl Player {
                 if first < at.end {
                     self.silence(first, out);
                     self.played = from;
+                    self.come_round(bar, (from, to), settings);
                 } else {
                     self.wrapped = true;
                 }
             }
         }
         self.expected = start;
+        self.told = start - self.lag;
         self.slack = 0.1 * rate * f64::from(at.end.saturating_sub(at.start));
+    }
+
+    /// Where a host is that goes on evenly and says that it is at `told`. One that rounds is followed no further than
+    /// its rounding goes, so that notes keep their distances.
+    fn steadied(&self, told: f64) -> f64 {
+        // It says what could be reckoned from what it said before. So does the framework in the later pieces of a block.
+        if (told - self.told).abs() < 1e-5 {
+            return told + self.lag;
+        }
+        let rounding = rounding(told / f64::from(PPQ)) * f64::from(PPQ);
+        self.expected.max(told - rounding).min(told + rounding)
+    }
+
+    /// The host's loop came round. A tune to be played once that waits for a bar line at the loop's end or beyond begins
+    /// at the loop's first bar line instead, or with the loop if it has none: it would never begin.
+    fn come_round(&mut self, bar: (f64, f64), (from, to): (f64, f64), settings: &Settings) {
+        if settings.play == Play::Once && self.anchor >= to - COARSEST {
+            let line = bar_line_from(bar, from - COARSEST).max(from);
+            self.anchor = if line < to - COARSEST { line } else { from };
+        }
     }
 
     /// One stretch on the player's own line, at `tempo` or the tune's own.
@@ -829,13 +886,18 @@ impl Player {
             while k <= last {
                 let offset = base + k * round;
                 let from = (self.played - offset).max(0.0);
-                let first = tune.notes.partition_point(|note| f64::from(note.start) < from);
-                let mut struck = tune.strokes.partition_point(|&(tick, _)| f64::from(tick) < from);
+                let first = self.first_from(&tune.notes, from);
+                self.cursor = first;
+                let mut struck = match settings.metronome {
+                    true => tune.strokes.partition_point(|&(tick, _)| f64::from(tick) < from),
+                    false => usize::MAX,
+                };
                 for (index, note) in tune.notes.iter().enumerate().skip(first) {
                     let tick = offset + f64::from(note.start);
                     if tick >= limit {
                         break;
                     }
+                    self.cursor = index.saturating_add(1);
                     if note.chord && !settings.chords {
                         continue;
                     }
@@ -850,6 +912,17 @@ impl Player {
         }
         self.tune = Some(tune);
         self.flush(limit, stretch, out);
+    }
+
+    /// Index of the first note that starts at tune tick `from` or later.
+    fn first_from(&self, notes: &[ScheduledNote], from: f64) -> usize {
+        let before =
+            |index: usize| notes.get(index).is_some_and(|note| f64::from(note.start) < from);
+        let last_before = self.cursor.checked_sub(1).is_none_or(before);
+        match self.cursor <= notes.len() && last_before && !before(self.cursor) {
+            true => self.cursor,
+            false => notes.partition_point(|note| f64::from(note.start) < from),
+        }
     }
 
     /// Says the metronome's strokes before `limit`, a song tick, from the `struck`th on.
@@ -1101,6 +1174,78 @@ impl Sounding {
 /// The index and value of the least.
 fn earliest(times: impl Iterator<Item = f64>) -> Option<(usize, f64)> {
     times.enumerate().min_by(|(_, a), (_, b)| a.total_cmp(b))
+}
+
+/// How far from its real place a host may be that says it is at `beats`, in quarter notes: a mark of the coarsest usual
+/// resolution that has one there, or what a float of 32 bits can't hold.
+fn rounding(beats: f64) -> f64 {
+    let marks = |marks: &f64| {
+        let place = beats * marks;
+        (place - place.round()).abs() < 1e-3
+    };
+    let single = match f64::from(beats as f32) == beats {
+        true => beats.abs() * f64::from(f32::EPSILON),
+        false => 0.0,
+    };
+    RESOLUTIONS.into_iter().find(marks).map_or(0.0, |marks| 1.0 / marks).max(single)
+}
+
+/// The host's bar lines, as far as they can be believed.
+#[derive(Debug)]
+struct Bars {
+    /// One of them, and the distance from one to the next, in song ticks.
+    line: f64,
+    length: f64,
+    /// What the host told last.
+    told: f64,
+    /// The host told a bar's start that did not hold its place: Ardour counts four quarters a bar in every metre.
+    misled: bool,
+    /// The host told lines that lie elsewhere than counting puts them, and a bar apart: its metre changed before.
+    proven: bool,
+}
+
+impl Default for Bars {
+    /// Common time from the song's start.
+    fn default() -> Self {
+        Self { line: 0.0, length: COMMON_BAR, told: 0.0, misled: false, proven: false }
+    }
+}
+
+impl Bars {
+    /// A bar line and the distance from one to the next, where the host tells `bar` in quarter notes at song tick
+    /// `place`. `goes_on`: it goes straight on from what it told last.
+    fn follow(&mut self, bar: Option<(f64, f64)>, place: f64, goes_on: bool) -> (f64, f64) {
+        let ticks = f64::from(PPQ);
+        let usable = |(start, length): &(f64, f64)| {
+            start.is_finite() && length.is_finite() && (1e-3..1e6).contains(length)
+        };
+        let Some((start, length)) = bar.filter(usable).map(|(s, l)| (s * ticks, l * ticks)) else {
+            return (0.0, COMMON_BAR);
+        };
+        let apart = |line: f64, other: f64, length: f64| {
+            let bars = (line - other) / length;
+            (bars - bars.round()).abs() * length
+        };
+        let counted = (place / length).floor() * length;
+        let goes_on = goes_on && self.length == length;
+        let counts = apart(start, counted, length) < 1e-3;
+        if !(start - COARSEST..=start + length + COARSEST).contains(&place) {
+            self.misled = true;
+        }
+        if goes_on && !counts && (start - self.told - length).abs() < 1e-3 {
+            self.proven = true;
+        }
+        let four_a_bar = apart(start, 0.0, COMMON_BAR) < 1e-3;
+        if self.misled || (four_a_bar && !counts && !self.proven) {
+            self.line = counted;
+        } else if !(goes_on && counts) {
+            self.line = start;
+        }
+        // Where it goes on and counts, it is as well the framework, which in the later pieces of a block has lost what the
+        // host told: the line that was told stands.
+        (self.told, self.length) = (start, length);
+        (self.line, self.length)
+    }
 }
 
 /// The first bar line at or after `tick`; `bar` is one bar line and the distance between them.

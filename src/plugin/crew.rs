@@ -205,10 +205,15 @@ mod tests {
         fn failed(&mut self, _: &str) {}
     }
 
+    /// Waits until it is so. A minute and it is not: something is wrong, and no reason to wait for ever.
     fn until(condition: impl Fn() -> bool) {
-        while !condition() {
+        for _ in 0..60_000 {
+            if condition() {
+                return;
+            }
             thread::sleep(Duration::from_millis(1));
         }
+        panic!("the thread does not work");
     }
 
     #[test]

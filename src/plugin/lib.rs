@@ -6,12 +6,15 @@
 
 pub mod controls;
 pub mod crew;
+pub mod embedding;
 pub mod files;
+mod formats;
 pub mod handover;
 pub mod meter;
 pub mod parts;
 pub mod presets;
 pub mod remembered;
+pub mod resets;
 pub mod standalone;
 pub mod subnormal;
 pub mod theme;
@@ -25,15 +28,6 @@ use nice_plug::prelude::{ParamPtr, Params, PluginState};
 
 pub use meter::Meter;
 pub use tunes::Tunes;
-
-/// The entry points that hosts look up in the library.
-#[allow(missing_docs, clippy::undocumented_unsafe_blocks)]
-mod entry {
-    use super::{Meter, Tunes};
-
-    nice_plug::nice_export_clap!(Meter, Tunes);
-    nice_plug::nice_export_vst3!(Meter, Tunes);
-}
 
 /// Why a project's settings can't be those of `params`, in one line. The framework would take a number of any size.
 fn settings_fault(params: &dyn Params, state: &PluginState) -> Option<String> {

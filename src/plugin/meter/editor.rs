@@ -25,6 +25,7 @@ use super::history::History;
 use super::params::{MeterParams, SIZE};
 use super::shared::{GENRES, Hearing, MeterShared};
 use crate::controls;
+use crate::embedding::Embedding;
 use crate::files::Chooser;
 use crate::parts::{self, FOOTER, Notice, TITLE_BAR, part, section};
 use crate::presets::{Compare, Preset};
@@ -250,6 +251,7 @@ pub struct MeterApp {
     watch: Watch,
     editor: Arc<Mutex<MeterEditor>>,
     gui: Option<GuiContext>,
+    embedding: Embedding,
 }
 
 impl NiceEguiApp for MeterApp {
@@ -257,9 +259,10 @@ impl NiceEguiApp for MeterApp {
         &mut self,
         context: egui::Context,
         gui: GuiContext,
-        _frame: &mut Frame,
+        frame: &mut Frame,
     ) -> Result<(), HandlerError> {
         parts::keep_graphics();
+        self.embedding = Embedding::of(frame.baseview_window());
         theme::install(&context);
         self.gui = Some(gui);
         // Textures belong to the context of a window that is gone.
@@ -275,6 +278,8 @@ impl NiceEguiApp for MeterApp {
         if let Some(gui) = &self.gui {
             show(ui, &mut lock(&self.editor), &self.params, &self.shared, gui);
         }
+        let asks = lock(&self.editor).chooser.is_open();
+        self.embedding.settle(ui.ctx(), asks);
     }
 
     fn resized(&mut self, size: WindowSize) {
@@ -324,6 +329,7 @@ pub fn editor(params: Arc<MeterParams>, shared: Arc<MeterShared>) -> Option<Wind
             watch: Watch::default(),
             editor: editor.clone(),
             gui: None,
+            embedding: Embedding::default(),
         };
         let settings =
             EguiNiceSettings::new().with_tile("Earworm Meter").with_resize_hint(parts::resizable());

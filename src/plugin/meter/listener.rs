@@ -418,9 +418,14 @@ mod tests {
             let (mut listener, mut frames, shared) = listener();
             listener.network = network;
             let seat = CREW.hire(listener).unwrap();
-            while shared.hearing() != Hearing::Failed {
-                std::thread::yield_now();
+            // A minute at most: what is wrong must not be waited for.
+            for _ in 0..60_000 {
+                if shared.hearing() == Hearing::Failed {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(1));
             }
+            assert_eq!(shared.hearing(), Hearing::Failed);
             let fault = shared.fault().unwrap();
             assert!(fault.contains(told), "{fault}");
             // What the audio thread goes on sending is no dropped frame.

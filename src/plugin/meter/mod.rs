@@ -18,6 +18,7 @@ use self::listener::Listener;
 use self::params::MeterParams;
 use self::shared::{Hearing, MeterShared};
 use super::crew::{Crew, Seat};
+use super::resets::Resets;
 use super::standalone;
 use super::subnormal::without_subnormal;
 use super::window::Window;
@@ -51,6 +52,7 @@ pub struct Meter {
     /// Whether the host's transport rolled in the last block.
     played: bool,
     offline: bool,
+    resets: Option<Resets>,
 }
 
 /// The audio thread's end: samples in, frames out into the ring.
@@ -131,6 +133,7 @@ impl Default for Meter {
             bypassed: false,
             played: false,
             offline: false,
+            resets: None,
         }
     }
 }
@@ -197,9 +200,10 @@ impl Plugin for Meter {
         &mut self,
         layout: &AudioIOLayout,
         config: &BufferConfig,
-        _context: &mut impl ActivateContext<Self>,
+        context: &mut impl ActivateContext<Self>,
     ) -> bool {
         self.deactivate();
+        self.resets = Some(Resets::new(context.plugin_api(), config.sample_rate));
         let channels = layout.main_input_channels.map_or(1, NonZeroU32::get);
         let stft = Stft::new(config.sample_rate, channels as usize);
         let bins = stft.bins();
@@ -238,8 +242,16 @@ impl Plugin for Meter {
     }
 
     fn reset(&mut self) {
-        if let Some(tap) = &mut self.tap {
+        if let (Some(tap), Some(resets)) = (&mut self.tap, &mut self.resets)
+            && resets.certain()
+        {
             tap.reset();
+        }
+    }
+
+    fn stop_processing(&mut self) {
+        if let Some(resets) = &mut self.resets {
+            resets.sleep();
         }
     }
 
@@ -261,8 +273,10 @@ impl Plugin for Meter {
             channel.iter_mut().for_each(|sample| *sample = without_subnormal(*sample));
         }
         let bypassed = self.params.bypass.value();
+        let resets = self.resets.as_mut();
+        let cut = resets.is_some_and(|resets| resets.cut(context.transport(), buffer.samples()));
         if let Some(tap) = &mut self.tap {
-            if self.bypassed && !bypassed {
+            if cut || (self.bypassed && !bypassed) {
                 tap.reset();
             }
             if !bypassed {
@@ -304,4 +318,34 @@ impl Vst3Plugin for Meter {
     const VST3_CLASS_ID: [u8; 16] = *b"EarwormMeterGenr";
     const VST3_SUBCATEGORIES: &'static [Vst3SubCategory] =
         &[Vst3SubCategory::Fx, Vst3SubCategory::Analyzer];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_that_find_no_room_are_counted_and_none_is_cut_in_two() {
+        let shared = MeterShared::default();
+        let stft = Stft::new(48_000.0, 1);
+        let frame = stft.bins() + 1;
+        // Room for two frames and a half; nobody listens.
+        let (frames, mut listener) = RingBuffer::new(2 * frame + frame / 2);
+        let (sound, _) = RingBuffer::new(64);
+        let mut tap = Tap { stft, sound, frames, epoch: 0.0, sent: 0 };
+        // Ten seconds.
+        for _ in 0..7_500 {
+            tap.push(&[[0.25; 64]], &shared);
+        }
+        assert_eq!(tap.sent, 2);
+        let dropped = shared.dropped_frames.load(Ordering::Relaxed);
+        assert!((100..130).contains(&dropped), "{dropped}");
+        assert_eq!(listener.slots(), 2 * frame);
+        // Once there is room again they are taken again.
+        listener.read_chunk(2 * frame).unwrap().commit_all();
+        for _ in 0..200 {
+            tap.push(&[[0.25; 64]], &shared);
+        }
+        assert_eq!(tap.sent, 4);
+    }
 }

@@ -35,6 +35,7 @@ use self::notation::Notation;
 use super::params::{SIZE, TunesParams};
 use super::shared::{Command, NOWHERE, Origin, TunesShared};
 use crate::controls;
+use crate::embedding::Embedding;
 use crate::files::{Chooser, Wish};
 use crate::parts::{self, FOOTER, Notice, TITLE_BAR, part, section};
 use crate::presets::{Compare, Preset};
@@ -557,6 +558,7 @@ pub struct TunesApp {
     watch: Watch,
     editor: Arc<Mutex<TunesEditor>>,
     gui: Option<GuiContext>,
+    embedding: Embedding,
 }
 
 impl NiceEguiApp for TunesApp {
@@ -564,9 +566,10 @@ impl NiceEguiApp for TunesApp {
         &mut self,
         context: egui::Context,
         gui: GuiContext,
-        _frame: &mut Frame,
+        frame: &mut Frame,
     ) -> Result<(), HandlerError> {
         parts::keep_graphics();
+        self.embedding = Embedding::of(frame.baseview_window());
         theme::install(&context);
         self.gui = Some(gui);
         let shared = Arc::downgrade(&self.shared);
@@ -580,6 +583,9 @@ impl NiceEguiApp for TunesApp {
         if let Some(gui) = &self.gui {
             let mut editor = self.editor.lock().unwrap_or_else(PoisonError::into_inner);
             show(ui, &mut editor, &self.params, &self.shared, gui);
+            let asks = editor.chooser.is_open();
+            drop(editor);
+            self.embedding.settle(ui.ctx(), asks);
         }
     }
 
@@ -634,6 +640,7 @@ pub fn editor(params: Arc<TunesParams>, shared: Arc<TunesShared>) -> Option<Wind
             watch: Watch::default(),
             editor: editor.clone(),
             gui: None,
+            embedding: Embedding::default(),
         };
         let settings =
             EguiNiceSettings::new().with_tile("Earworm Tunes").with_resize_hint(parts::resizable());

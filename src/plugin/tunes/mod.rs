@@ -20,11 +20,12 @@ use rtrb::{Producer, RingBuffer};
 
 use self::deck::{Click, Deck};
 use self::editor::TunesApp;
-use self::params::{PlayMode, TunesParams};
+use self::params::{Controls, TunesParams};
 use self::phrase::Played;
 use self::shared::{NOWHERE, SavedTune, TunesShared};
 use self::writer::{Writer, tag};
 use super::crew::{Crew, Seat};
+use super::resets::Resets;
 use super::standalone;
 use super::subnormal::without_subnormal;
 use super::window::Window;
@@ -60,15 +61,16 @@ struct Engine {
     sample_rate: f32,
     player: Player,
     voice: Voice,
-    voice_on: bool,
+    /// As of the last block.
+    controls: Controls,
     /// Starts and stops the tune where there is no host.
     deck: Deck,
     click: Click,
     played: Producer<Played>,
-    triggered: bool,
     /// Ends of notes that the host has yet to hear of.
     unsent: Vec<Event>,
     overrun: Overrun,
+    resets: Resets,
     /// Quarter notes since activation, by which played notes are dated: a host's own beats may jump.
     beats: f64,
 }
@@ -226,10 +228,10 @@ fn clock(transport: &Transport, at: u32, sample_rate: f32, shift: f64) -> Clock 
     let tempo = transport.tempo;
     let gone = tempo.map_or(0.0, |tempo| f64::from(at) / f64::from(sample_rate) * tempo / 60.0);
     let gone = if transport.playing { gone } else { 0.0 };
-    let bar = match (transport.time_sig_numerator, transport.time_sig_denominator) {
-        (Some(numerator), Some(denominator)) if numerator > 0 && denominator > 0 => transport
-            .bar_start_pos_beats()
-            .map(|start| (start, 4.0 * f64::from(numerator) / f64::from(denominator))),
+    let metre = match (transport.time_sig_numerator, transport.time_sig_denominator) {
+        (Some(numerator), Some(denominator)) if numerator > 0 && denominator > 0 => {
+            Some(4.0 * f64::from(numerator) / f64::from(denominator))
+        }
         _ => None,
     };
     let start = transport.pos_beats().map(|beats| beats + shift);
@@ -237,16 +239,23 @@ fn clock(transport: &Transport, at: u32, sample_rate: f32, shift: f64) -> Clock 
         playing: transport.playing,
         beats: start.map(|beats| beats + gone),
         tempo,
-        bar,
+        bar: None,
         cycle: transport.loop_range_beats(),
     };
+    let mut moved = shift != 0.0;
     if let (Some(start), Some(beats), Some((from, to))) = (start, clock.beats, clock.cycle)
         && start < to
         && beats >= to
         && to > from
     {
         clock.beats = Some(from + (beats - to) % (to - from));
+        moved = true;
     }
+    clock.bar = metre.and_then(|length| {
+        // The bar that the framework tells is that of the place before the loop came round.
+        let counted = clock.beats.map(|beats| (beats / length).floor() * length);
+        Some((if moved { counted } else { transport.bar_start_pos_beats() }?, length))
+    });
     clock
 }
 
@@ -285,6 +294,19 @@ impl Engine {
             shared.base.store(base, Ordering::Release);
         }
         shared.turn.store(self.player.successions(), Ordering::Release);
+    }
+
+    /// Ends what sounds and forgets where it was. No events can be sent from here: the next block says that the notes
+    /// ended.
+    fn restart(&mut self) {
+        let unsent = &mut self.unsent;
+        self.player.stop(0, &mut |_, event| {
+            if unsent.len() < UNSENT {
+                unsent.push(event);
+            }
+        });
+        self.voice.all_off();
+        self.click.stop();
     }
 
     fn publish(&self, shared: &TunesShared) {
@@ -377,7 +399,7 @@ impl Plugin for Tunes {
         &mut self,
         _layout: &AudioIOLayout,
         config: &BufferConfig,
-        _context: &mut impl ActivateContext<Self>,
+        context: &mut impl ActivateContext<Self>,
     ) -> bool {
         self.deactivate();
         let (producer, consumer) = RingBuffer::new(PLAYED_RING);
@@ -389,13 +411,13 @@ impl Plugin for Tunes {
             sample_rate: config.sample_rate,
             player: Player::new(config.sample_rate),
             voice: Voice::new(config.sample_rate),
-            voice_on: self.params.voice.value(),
+            controls: self.params.controls(),
             deck: Deck::default(),
             click: Click::new(config.sample_rate),
             played: producer,
-            triggered: self.params.generate.value(),
             unsent,
             overrun: Overrun::default(),
+            resets: Resets::new(context.plugin_api(), config.sample_rate),
             beats: 0.0,
         };
         self.shared.barren.store(false, Ordering::Release);
@@ -414,16 +436,16 @@ impl Plugin for Tunes {
     }
 
     fn reset(&mut self) {
+        if let Some(engine) = &mut self.engine
+            && engine.resets.certain()
+        {
+            engine.restart();
+        }
+    }
+
+    fn stop_processing(&mut self) {
         if let Some(engine) = &mut self.engine {
-            // No events can be sent from here: the next block says that the notes ended.
-            let unsent = &mut engine.unsent;
-            engine.player.stop(0, &mut |_, event| {
-                if unsent.len() < UNSENT {
-                    unsent.push(event);
-                }
-            });
-            engine.voice.all_off();
-            engine.click.stop();
+            engine.resets.sleep();
         }
     }
 
@@ -434,9 +456,23 @@ impl Plugin for Tunes {
         context: &mut impl ProcessContext<Self>,
     ) -> ProcessStatus {
         let frames = buffer.samples() as u32;
-        let mut settings = self.params.settings();
-        settings.metronome = self.shared.metronome.load(Ordering::Relaxed);
+        let mut settings = Settings::default();
         if let Some(engine) = &mut self.engine {
+            if engine.resets.cut(context.transport(), buffer.samples()) {
+                engine.restart();
+            }
+            if self.params.take_change() {
+                let now = self.params.controls();
+                let before = std::mem::replace(&mut engine.controls, now);
+                if now.generate && !before.generate {
+                    self.shared.triggers.fetch_add(1, Ordering::Release);
+                }
+                if before.voice && !now.voice {
+                    engine.voice.all_off();
+                }
+            }
+            settings = engine.controls.settings;
+            settings.metronome = self.shared.metronome.load(Ordering::Relaxed);
             engine.exchange(&self.shared);
         }
         if self.offline && settings.rounds > 0 {
@@ -445,17 +481,6 @@ impl Plugin for Tunes {
         let ([left, right], Some(engine)) = (buffer.as_slice(), &mut self.engine) else {
             return ProcessStatus::Normal;
         };
-        let triggered = self.params.generate.value();
-        if triggered && !engine.triggered {
-            self.shared.triggers.fetch_add(1, Ordering::Release);
-        }
-        engine.triggered = triggered;
-        let voice_on = self.params.voice.value();
-        if engine.voice_on && !voice_on {
-            engine.voice.all_off();
-        }
-        engine.voice_on = voice_on;
-
         let standalone = context.plugin_api() == PluginApi::Standalone;
         let transport = context.transport();
         let own = standalone
@@ -470,9 +495,9 @@ impl Plugin for Tunes {
             engine.deck.count_in(beat, beats);
         }
 
+        let Controls { voice: voice_on, bypass: bypassed, .. } = engine.controls;
         let rate = engine.sample_rate;
-        let bypassed = self.params.bypass.value();
-        let key_mode = self.params.play.value() == PlayMode::Key;
+        let key_mode = settings.play == Play::Key;
         let tempo = context.transport().tempo;
         let per_sample = tempo.unwrap_or(engine.player.tempo()) / 60.0 / f64::from(rate);
         let since = engine.beats;
@@ -570,7 +595,9 @@ impl Plugin for Tunes {
 
     fn deactivate(&mut self) {
         self.seat = None;
-        self.reset();
+        if let Some(engine) = &mut self.engine {
+            engine.restart();
+        }
         self.shared.position.store(NOWHERE, Ordering::Relaxed);
         self.shared.playing.store(false, Ordering::Relaxed);
         self.shared.free_used();

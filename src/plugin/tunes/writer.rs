@@ -311,10 +311,14 @@ mod tests {
             let params = writer.params.clone();
             shared.command(Command::Generate);
             let seat = CREW.hire(writer).unwrap();
-            while shared.fault().is_none() {
-                std::thread::yield_now();
+            // A minute at most: what is wrong must not be waited for.
+            for _ in 0..60_000 {
+                if shared.fault().is_some() {
+                    break;
+                }
+                std::thread::sleep(std::time::Duration::from_millis(1));
             }
-            let fault = shared.fault().unwrap();
+            let fault = shared.fault().expect("it is told");
             assert!(fault.contains(told), "{fault}");
             assert!(shared.writing().is_none());
             assert_eq!(shared.tune().number, before, "the tune stays");

@@ -211,6 +211,15 @@ impl Deck {
         self.sample += frames as u64;
     }
 
+    /// Stops processing and starts it again, as some hosts do round every block.
+    ///
+    /// # Panics
+    /// Where it is not active, or refuses.
+    pub fn nap(&mut self) {
+        let stopped = self.processor.take().expect("it was activated").stop_processing();
+        self.processor = Some(stopped.start_processing().expect("it starts"));
+    }
+
     /// Tells the plug-in that time was cut, as CLAP's `reset` does.
     ///
     /// # Panics
@@ -462,12 +471,68 @@ pub struct Transport {
     pub cycle: Option<(f64, f64)>,
     /// The time signature.
     pub signature: (u16, u16),
+    /// How the host rounds the place that it tells.
+    pub rounding: Rounding,
+    /// What it tells of the bar's start.
+    pub bar_start: BarStart,
+}
+
+/// How a host rounds the place that it tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Rounding {
+    /// Not at all.
+    #[default]
+    Exact,
+    /// To the nearest of so many marks a quarter note.
+    Marks(f64),
+    /// To what a float of 32 bits holds.
+    Single,
+}
+
+impl Rounding {
+    /// The place as it is told, in quarter notes.
+    pub fn tell(self, beats: f64) -> f64 {
+        match self {
+            Self::Exact => beats,
+            Self::Marks(marks) => (beats * marks).round() / marks,
+            Self::Single => f64::from(beats as f32),
+        }
+    }
+
+    /// How far from the real place the told one may be, in quarter notes.
+    pub fn reach(self, beats: f64) -> f64 {
+        match self {
+            Self::Exact => 0.0,
+            Self::Marks(marks) => 1.0 / marks,
+            Self::Single => beats.abs().max(1.0) * f64::from(f32::EPSILON),
+        }
+    }
+}
+
+/// What a host tells of the bar's start.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum BarStart {
+    /// Where it is.
+    #[default]
+    Exact,
+    /// The bar's number, counted from one, times four quarters, whatever the metre: as Ardour does.
+    FourQuarters,
+    /// The song's start, always.
+    Song,
 }
 
 impl Default for Transport {
     /// Rolls from the start at 120, in 4/4.
     fn default() -> Self {
-        Self { playing: true, beats: 0.0, tempo: 120.0, cycle: None, signature: (4, 4) }
+        Self {
+            playing: true,
+            beats: 0.0,
+            tempo: 120.0,
+            cycle: None,
+            signature: (4, 4),
+            rounding: Rounding::default(),
+            bar_start: BarStart::default(),
+        }
     }
 }
 
@@ -489,7 +554,7 @@ impl Transport {
         TransportEvent {
             header: EventHeader::new_core(at, EventFlags::empty()),
             flags,
-            song_pos_beats: BeatTime::from_float(self.beats),
+            song_pos_beats: BeatTime::from_float(self.rounding.tell(self.beats)),
             song_pos_seconds: SecondsTime::from_float(0.0),
             tempo: self.tempo,
             tempo_inc: 0.0,
@@ -497,7 +562,11 @@ impl Transport {
             loop_end_beats: BeatTime::from_float(to),
             loop_start_seconds: SecondsTime::from_float(0.0),
             loop_end_seconds: SecondsTime::from_float(0.0),
-            bar_start: BeatTime::from_float(bar * self.bar()),
+            bar_start: BeatTime::from_float(match self.bar_start {
+                BarStart::Exact => bar * self.bar(),
+                BarStart::FourQuarters => (bar + 1.0) * 4.0,
+                BarStart::Song => 0.0,
+            }),
             bar_number: bar as i32,
             time_signature_numerator: self.signature.0,
             time_signature_denominator: self.signature.1,

@@ -1,11 +1,15 @@
 //! Interface: a plug-in's editor in an X11 window of the host's.
 
 use std::error::Error;
+use std::time::Duration;
 
 use clack_extensions::gui::{GuiApiType, GuiConfiguration, PluginGui, Window};
 use x11rb::COPY_DEPTH_FROM_PARENT;
 use x11rb::connection::Connection;
-use x11rb::protocol::xproto::{ConnectionExt, CreateWindowAux, WindowClass};
+use x11rb::protocol::Event;
+use x11rb::protocol::xproto::{
+    ConnectionExt, CreateWindowAux, EventMask, ImageFormat, WindowClass,
+};
 use x11rb::rust_connection::RustConnection;
 
 use crate::Rack;
@@ -39,6 +43,14 @@ impl Display {
     /// # Errors
     /// Where the window or the editor can't be made.
     pub fn show(&self, rack: &mut Rack) -> Result<Editor, Box<dyn Error>> {
+        self.show_after(rack, Duration::ZERO)
+    }
+
+    /// Opens the plug-in's editor, and shows it so much later than it is embedded.
+    ///
+    /// # Errors
+    /// Where the window or the editor can't be made.
+    pub fn show_after(&self, rack: &mut Rack, wait: Duration) -> Result<Editor, Box<dyn Error>> {
         let gui: PluginGui = rack.extension();
         let handle = rack.instance.plugin_handle();
         gui.create(&handle, GuiConfiguration { api_type: GuiApiType::X11, is_floating: false })?;
@@ -55,14 +67,49 @@ impl Display {
             0,
             WindowClass::INPUT_OUTPUT,
             self.visual,
-            &CreateWindowAux::new(),
+            &CreateWindowAux::new().event_mask(EventMask::KEY_PRESS),
         )?;
         self.connection.map_window(window)?.check()?;
         // SAFETY: the window lives until `close`, which destroys the editor first.
         unsafe { gui.set_parent(&handle, Window::from_x11_handle(window.into()))? };
+        std::thread::sleep(wait);
         // Embedded editors are shown with their parent; a plug-in may refuse to do more.
         let _ = gui.show(&handle);
         Ok(Editor { window })
+    }
+
+    /// Whether the host's window has the keyboard.
+    ///
+    /// # Errors
+    /// Where the display is gone.
+    pub fn host_has_keyboard(&self, editor: &Editor) -> Result<bool, Box<dyn Error>> {
+        Ok(self.connection.get_input_focus()?.reply()?.focus == editor.window)
+    }
+
+    /// How many keys were pressed that came to the host's window, since this was last asked.
+    ///
+    /// # Errors
+    /// Where the display is gone.
+    pub fn keys(&self) -> Result<usize, Box<dyn Error>> {
+        let mut keys = 0;
+        while let Some(event) = self.connection.poll_for_event()? {
+            keys += usize::from(matches!(event, Event::KeyPress(_)));
+        }
+        Ok(keys)
+    }
+
+    /// Whether anything but one colour is seen where the window is.
+    ///
+    /// # Errors
+    /// Where the display is gone.
+    pub fn is_painted(&self, editor: &Editor) -> Result<bool, Box<dyn Error>> {
+        let size = self.connection.get_geometry(editor.window)?.reply()?;
+        let picture = self
+            .connection
+            .get_image(ImageFormat::Z_PIXMAP, self.root, 0, 0, size.width, size.height, u32::MAX)?
+            .reply()?;
+        let pixels: Vec<_> = picture.data.chunks_exact(4).collect();
+        Ok(pixels.iter().any(|pixel| *pixel != pixels[0]))
     }
 
     /// Closes an editor.
