@@ -1,7 +1,8 @@
 //! Interface: what a user of the `earworm` program notices, through the program itself.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use earworm_abc as abc;
 use earworm_midi as midi;
@@ -97,13 +98,14 @@ fn bad_input_gets_one_line_that_names_it_and_leaves_nothing_behind() {
     std::fs::create_dir(room.path("folder.abc")).unwrap();
     done(&room.earworm(&["convert", "good.abc", "good.mid"]));
     let midi = std::fs::read(room.path("good.mid")).unwrap();
-    room.with("cut.mid", &midi[..midi.len() / 2]);
+    room.with("cut.mid", &midi[..40]);
     room.with("start.mid", &midi[..10]);
     let mut smpte = midi.clone();
     smpte[12..14].copy_from_slice(&[0xe7, 0x28]);
     room.with("smpte.mid", &smpte);
+    std::fs::create_dir(room.path("folder")).unwrap();
     let before = room.names();
-    let cases: [(&[&str], &str); 24] = [
+    let cases: [(&[&str], &str); 32] = [
         (&["convert", "missing.abc", "out.mid"], "missing.abc: no such file"),
         (&["convert", "missing.mid", "out.abc"], "missing.mid: no such file"),
         (&["convert", "empty.abc", "out.mid"], "empty.abc: there is no tune"),
@@ -128,6 +130,14 @@ fn bad_input_gets_one_line_that_names_it_and_leaves_nothing_behind() {
         (&["classify", "text.wav"], "text.wav"),
         (&["classify", "silent.wav"], "silent.wav"),
         (&["dance"], "dance"),
+        (&["convert", "folder", "out.mid"], "folder: is a folder"),
+        (&["convert", "good.abc", "folder"], "folder: is a folder"),
+        (&["convert", "good.abc", "-"], "--to"),
+        (&["convert", "good.abc", "out.mid", "--to", "ogg"], "ogg"),
+        (&["check", "folder"], "folder: is a folder"),
+        (&["fmt", "prose.abc"], "prose.abc: there is no tune"),
+        (&["manual", "dance"], "dance: is no command"),
+        (&["completions", "dos"], "dos"),
     ];
     for (args, part) in cases {
         let told = refused(&room.earworm(args));
@@ -151,6 +161,9 @@ fn an_impossible_wish_for_a_tune_is_refused_before_anything_is_written() {
         (&["generate", "--temperature", "-2"], "-2"),
         (&["generate", "--top-p", "0"], "top-p"),
         (&["generate", "--seed", "many"], "many"),
+        (&["generate", "--seed", "-1"], "'-1' for '--seed <SEED>': a whole number"),
+        (&["generate", "--bars", "-4"], "'-4' for '--bars <BARS>': 4 to 64"),
+        (&["generate", "--bars", "3"], "4 to 64"),
         (&["generate", "-o", "tune.ogg"], "tune.ogg"),
         (&["generate", "--style", "tango", "-o", "tune.mid"], "tango"),
     ] {
@@ -206,6 +219,17 @@ fn the_same_seed_and_flags_give_the_same_bytes_in_every_format() {
             "generate", "--style", "jig", "--key", "Ador", "--bars", "8", "--seed", "12",
         ]));
     assert_ne!(printed, other);
+}
+
+#[test]
+fn a_title_names_a_seed_that_can_be_remembered_and_no_other() {
+    let room = Room::new();
+    let title = |seed: &str| {
+        let abc = done(&room.earworm(&["generate", "--bars", "4", "--seed", seed]));
+        abc.lines().find_map(|line| line.strip_prefix("T:")).unwrap().to_owned()
+    };
+    assert_eq!(title("11"), "Reel in D, no. 11");
+    assert_eq!(title("18446744073709551615"), "Reel in D");
 }
 
 #[test]
@@ -364,6 +388,276 @@ fn a_link_to_a_file_stays_a_link_and_a_new_file_has_the_usual_permissions() {
     let mode =
         |name: &str| std::fs::metadata(room.path(name)).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode("new.mid"), mode("t.abc"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_write_protected_output_is_refused_and_a_link_to_nowhere_is_written_through() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let room = Room::new();
+    room.with("t.abc", TUNE);
+    let kept = room.with("kept.mid", "kept");
+    std::fs::set_permissions(&kept, std::fs::Permissions::from_mode(0o444)).unwrap();
+    for command in [&["convert", "t.abc", "kept.mid"][..], &["generate", "-o", "kept.mid"]] {
+        let told = refused(&room.earworm(command));
+        assert!(told.contains("kept.mid: permission denied"), "{told}");
+    }
+    assert_eq!(std::fs::read_to_string(&kept).unwrap(), "kept");
+    symlink("there.mid", room.path("link.mid")).unwrap();
+    done(&room.earworm(&["convert", "t.abc", "link.mid"]));
+    assert!(room.path("link.mid").is_symlink());
+    assert!(!notes(&room.path("there.mid")).is_empty());
+    assert_eq!(room.names(), ["kept.mid", "link.mid", "t.abc", "there.mid"]);
+}
+
+/// Runs the program with `input` at its standard input.
+fn piped(room: &Room, args: &[&str], input: &[u8]) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_earworm"))
+        .args(args)
+        .current_dir(room.folder.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn tunes_go_through_pipes_in_every_format() {
+    let room = Room::new();
+    room.with("t.abc", TUNE);
+    for format in ["abc", "mid", "wav"] {
+        let file = format!("t.{format}.{format}");
+        done(&room.earworm(&["convert", "t.abc", &file]));
+        let output = piped(&room, &["convert", "-", "-", "--to", format], TUNE.as_bytes());
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+        assert_eq!(output.stdout, std::fs::read(room.path(&file)).unwrap(), "{format}");
+    }
+    // What comes in is known by its first bytes, or by what the user says.
+    let midi = std::fs::read(room.path("t.mid.mid")).unwrap();
+    for flags in [&["--to", "abc"][..], &["--to", "abc", "--from", "midi"]] {
+        let output = piped(&room, &[&["convert", "-", "-"][..], flags].concat(), &midi);
+        assert!(text(&output.stdout).contains("K:Edor"), "{}", text(&output.stderr));
+    }
+    let output = piped(&room, &["convert", "-", "out.mid"], BOOK.as_bytes());
+    assert_eq!(output.status.code(), Some(0));
+    assert!(room.names().contains(&"out-7.mid".to_owned()));
+    let output = piped(&room, &["convert", "-", "-", "--to", "mid"], BOOK.as_bytes());
+    assert!(refused(&output).contains("--tune"));
+    let output = piped(&room, &["check", "-"], b"X:1\nT:Worse\nM:4/4\nL:1/4\nK:C\nCD\xc2\xa7EF|\n");
+    assert!(text(&output.stdout).starts_with("-:6:3: error: "), "{}", text(&output.stdout));
+    assert!(
+        refused(&piped(&room, &["check", "-"], b"")).contains("standard input: there is no tune")
+    );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_at_standard_output_is_told_and_a_reader_that_is_gone_is_not() {
+    let room = Room::new();
+    room.with("t.abc", TUNE);
+    room.with("worse.abc", "X:1\nT:Worse\nM:4/4\nL:1/4\nK:C\nCD\u{a7}EF|\n");
+    for args in [
+        &["generate", "--bars", "4", "--seed", "1"][..],
+        &["convert", "t.abc", "-", "--to", "mid"],
+        &["convert", "t.abc", "-", "--to", "abc"],
+        &["check", "worse.abc"],
+        &["check", "--json", "t.abc"],
+        &["--help"],
+        &["--version"],
+        &["manual"],
+        &["completions", "bash"],
+    ] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_earworm"))
+            .args(args)
+            .current_dir(room.folder.path())
+            .stdout(full)
+            .output()
+            .unwrap();
+        assert!(refused(&output).contains("standard output: no space left"), "{args:?}");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_earworm"))
+            .args(args)
+            .current_dir(room.folder.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(text(&output.stderr), "", "{args:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_program_that_is_told_to_end_leaves_no_part_of_a_file() {
+    use std::os::unix::process::ExitStatusExt;
+    let room = Room::new();
+    // An hour of music takes long enough to be caught at it.
+    let long = format!("X:1\nT:Long\nM:4/4\nL:1/1\nQ:1/4=40\nK:C\n{}\n", "[CEGceg]|".repeat(600));
+    room.with("long.abc", long);
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_earworm"))
+            .args(["convert", "long.abc", "long.wav"])
+            .current_dir(room.folder.path())
+            .spawn()
+            .unwrap();
+        while room.names().len() < 2 {
+            assert_eq!(child.try_wait().unwrap(), None, "it should take longer");
+            std::thread::yield_now();
+        }
+        // SAFETY: the process is this test's own and has not been waited for.
+        unsafe { libc::kill(child.id() as i32, signal) };
+        assert_eq!(child.wait().unwrap().signal(), Some(signal));
+        assert_eq!(room.names(), ["long.abc"]);
+    }
+}
+
+#[test]
+fn a_midi_file_that_is_cut_is_read_as_far_as_it_goes_and_that_is_said() {
+    let room = Room::new();
+    room.with("t.abc", TUNE);
+    done(&room.earworm(&["convert", "--melody-only", "t.abc", "t.mid"]));
+    let midi = std::fs::read(room.path("t.mid")).unwrap();
+    for (name, kept) in [("last.kar", midi.len() - 1), ("half.smf", midi.len() - 60)] {
+        room.with(name, &midi[..kept]);
+        let output = room.earworm(&["convert", name, "again.mid"]);
+        let told = text(&output.stderr);
+        assert!(told.contains("cut short") && told.lines().count() <= 2, "{told}");
+        assert_eq!(output.status.code(), Some(0));
+        let (all, there) = (notes(&room.path("t.mid")), notes(&room.path("again.mid")));
+        assert!(there.len() <= all.len() && there.iter().all(|note| all.contains(note)));
+        assert!(there.len() + 8 > all.len(), "{} of {}", there.len(), all.len());
+    }
+    done(&room.earworm(&["convert", "t.abc", "t.rmi"]));
+    assert!(std::fs::read(room.path("t.rmi")).unwrap().starts_with(b"RIFF"));
+    done(&room.earworm(&["convert", "t.rmi", "again.abc"]));
+    let wrapped = std::fs::read(room.path("t.rmi")).unwrap();
+    room.with("cut.rmi", &wrapped[..wrapped.len() - 30]);
+    let told = refused(&room.earworm(&["convert", "cut.rmi", "again.abc"]));
+    assert!(told.contains("cut.rmi: the MIDI file is cut short"), "{told}");
+}
+
+#[test]
+fn what_a_wav_leaves_out_is_said_and_percussion_alone_makes_none() {
+    let room = Room::new();
+    let drums = "X:1\nT:Drums\nM:4/4\nL:1/4\nK:C\n%%MIDI channel 10\nC,,D,,C,,D,,|]\n";
+    room.with("drums.abc", drums);
+    let told = refused_with(&room.earworm(&["convert", "drums.abc", "drums.wav"]), 2);
+    assert!(told.contains("percussion only"), "{told}");
+    room.with(
+        "both.abc",
+        "X:1\nT:Both\nM:4/4\nL:1/4\nK:C\nV:1\nCDEF|]\nV:2\n%%MIDI channel 10\nC,,D,,C,,D,,|]\n",
+    );
+    let output = room.earworm(&["convert", "both.abc", "both.wav"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text(&output.stderr).contains("4 notes of percussion"), "{}", text(&output.stderr));
+    assert_eq!(room.names(), ["both.abc", "both.wav", "drums.abc"]);
+    // A tempo that no MIDI file can tell is one that a WAV has.
+    room.with("slow.abc", "X:1\nT:Slow\nM:1/4\nL:1/4\nQ:1/4=2\nK:C\nC|]\n");
+    done(&room.earworm(&["convert", "slow.abc", "slow.wav"]));
+    let wav = hound::WavReader::open(room.path("slow.wav")).unwrap();
+    assert!(wav.duration() / wav.spec().sample_rate >= 30);
+    let output = room.earworm(&["convert", "slow.abc", "slow.mid"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text(&output.stderr).contains("too slow for MIDI"), "{}", text(&output.stderr));
+}
+
+/// As [`refused`], with so many lines.
+#[track_caller]
+fn refused_with(output: &Output, lines: usize) -> String {
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert_eq!((text(&output.stdout), told.lines().count()), (String::new(), lines), "{told}");
+    told
+}
+
+#[test]
+fn check_says_which_tune_has_no_notes_and_gives_byte_ranges_in_json() {
+    let room = Room::new();
+    let book = "X:1\nT:Title\nK:C\n\nX:2\nT:\u{e9}\u{e9}\nM:4/4\nL:1/4\nK:C\nCD\u{a7}EF|\n";
+    room.with("book.abc", book);
+    let told = text(&room.earworm(&["check", "book.abc"]).stdout);
+    assert!(told.starts_with("book.abc:1:1: warning: there are no notes"), "{told}");
+    let output = room.earworm(&["check", "--json", "book.abc"]);
+    assert_eq!(output.status.code(), Some(1));
+    let line: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(line["file"], "book.abc");
+    let error =
+        line["findings"].as_array().unwrap().iter().find(|f| f["severity"] == "error").unwrap();
+    let place = |name: &str| error[name].as_u64().unwrap() as usize;
+    assert_eq!(&book[place("start")..place("end")], "\u{a7}");
+    assert_eq!((place("line"), place("column")), (10, 3));
+}
+
+#[test]
+fn fmt_puts_a_file_in_order_and_changes_no_note_and_no_remark() {
+    let room = Room::new();
+    let messy = "% a  remark\r\nX: 1\r\nT:  A tune \r\nM:4/4\r\nL:1/4\r\nK:C\r\nCD   EF |  GABc  |]  % end\r\n\r\n\r\n";
+    room.with("t.abc", messy);
+    done(&room.earworm(&["convert", "t.abc", "before.mid"]));
+    let output = room.earworm(&["fmt", "--check", "t.abc"]);
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), "t.abc\n".into()));
+    assert_eq!(std::fs::read_to_string(room.path("t.abc")).unwrap(), messy);
+    done(&room.earworm(&["fmt", "t.abc"]));
+    let ordered = "% a  remark\nX:1\nT:A tune\nM:4/4\nL:1/4\nK:C\nCD EF | GABc |] % end\n";
+    assert_eq!(std::fs::read_to_string(room.path("t.abc")).unwrap(), ordered);
+    assert_eq!(text(&piped(&room, &["fmt", "-"], messy.as_bytes()).stdout), ordered);
+    assert_eq!(done(&room.earworm(&["fmt", "--check", "t.abc"])), "");
+    done(&room.earworm(&["convert", "t.abc", "after.mid"]));
+    assert_eq!(notes(&room.path("before.mid")), notes(&room.path("after.mid")));
+}
+
+#[test]
+fn completions_and_manual_pages_name_every_command() {
+    let room = Room::new();
+    let commands = ["generate", "convert", "check", "fmt", "classify", "tunes", "meter"];
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = done(&room.earworm(&["completions", shell]));
+        assert!(commands.iter().all(|command| script.contains(command)), "{shell}");
+        assert!(script.contains("melody-only"), "{shell}");
+    }
+    let page = done(&room.earworm(&["manual"]));
+    assert!(
+        page.starts_with(".ie") && commands.iter().all(|command| page.contains(command)),
+        "{page}"
+    );
+    for command in commands {
+        let page = done(&room.earworm(&["manual", command]));
+        assert!(page.contains(&format!("earworm\\-{command}")), "{page}");
+        let version = done(&room.earworm(&[command, "--version"]));
+        assert!(version.ends_with(concat!(env!("CARGO_PKG_VERSION"), "\n")), "{version}");
+    }
+}
+
+#[cfg(all(feature = "plugin", target_os = "linux"))]
+#[test]
+fn windows_say_in_one_line_what_keeps_them_from_opening() {
+    let room = Room::new();
+    let run = |args: &[&str], display: Option<&str>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_earworm"));
+        command.args(args).current_dir(room.folder.path()).env_remove("DISPLAY");
+        if let Some(display) = display {
+            command.env("DISPLAY", display);
+        }
+        command.output().unwrap()
+    };
+    for plugin in ["tunes", "meter"] {
+        let told = refused(&run(&[plugin, "--backend", "dummy"], None));
+        assert!(told.contains("no display"), "{told}");
+        // No server has so high a number.
+        let told = refused(&run(&[plugin, "--backend", "dummy"], Some(":9999")));
+        assert!(told.contains(":9999"), "{told}");
+        for flags in [&["--bogus"][..], &["--backend", "tape"], &["--sample-rate", "fast"]] {
+            let told = refused(&run(&[&[plugin][..], flags].concat(), None));
+            assert!(told.contains(flags[flags.len() - 1]), "{told}");
+        }
+        let help = run(&[plugin, "--help"], None);
+        assert!(text(&help.stdout).contains("--backend"));
+    }
 }
 
 #[test]

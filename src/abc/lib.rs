@@ -6,6 +6,7 @@
 mod accompaniment;
 mod key;
 mod length;
+mod lyrics;
 mod metre;
 pub mod model;
 pub mod performance;
@@ -17,6 +18,7 @@ mod write;
 
 pub use key::{Bagpipe, Key, KeyError, Mode};
 pub use length::Length;
+pub use lyrics::lyric;
 pub use metre::{Metre, MetreError, MetreSign};
 pub use model::{
     Accidental, Annotation, AnnotationPlace, Attached, Bar, BarLine, Change, Chord, Clef,

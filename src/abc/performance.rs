@@ -71,6 +71,10 @@ pub struct Performance {
     pub bends: Vec<Bend>,
     /// Chord symbols by start, as they come by in the first voice.
     pub chords: Vec<ChordStart>,
+    /// Syllables by start, then voice.
+    pub lyrics: Vec<Lyric>,
+    /// What voices are called, by their index; an empty text, or none, for one without a name.
+    pub voice_names: Vec<String>,
     /// Where the last note or rest ends.
     pub end: u32,
     /// What was cut or could not be played as written; places are those of the tune's text.
@@ -159,6 +163,17 @@ pub struct Bend {
     /// Cents (hundredths of a semitone) above the notes' keys: of a tune that is performed -50 to 50, of a MIDI file
     /// what it says.
     pub cents: i16,
+}
+
+/// A syllable that is sung.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lyric {
+    /// When its note starts, in ticks.
+    pub start: u32,
+    /// The voice that sings it, as a note's.
+    pub voice: u16,
+    /// The syllable; with `-` at its end where the word goes on.
+    pub text: String,
 }
 
 /// A chord symbol from a time on.

@@ -9,8 +9,11 @@ use super::tune_file::{Format, write_abc, write_performance};
 use super::{Outcome, Progress, Refusal, for_each, named, print, read_file};
 use earworm_abc::{self as abc, Key, Metre, PerformOptions};
 use earworm_tunes::harmony::ChordRow;
-use earworm_tunes::{BARS, ComposeError, Composer, Instrument, Request, Rewrite, Style};
+use earworm_tunes::{
+    BARS, ComposeError, Composer, HIGHEST_NAMED, Instrument, Request, Rewrite, Style,
+};
 use earworm_weights as weights;
+use rand::Rng;
 
 /// What `earworm generate` is told.
 #[derive(clap::Args)]
@@ -31,7 +34,8 @@ pub(crate) struct Options {
     /// Bars as written, 4 to 64; a repeated part counts once
     #[arg(long, default_value_t = 16, allow_negative_numbers = true, value_parser = bars)]
     bars: u32,
-    /// 1 draws as the network thinks, less is safer, more is bolder; 0 takes the likeliest each time
+    /// How freely notes are drawn, 0 to 5: 1 by the network's own odds, less is safer, more is bolder, 0 always takes the
+    /// likeliest
     #[arg(long, default_value_t = Request::default().temperature, allow_negative_numbers = true)]
     temperature: f32,
     /// Draws only from the likeliest characters that together have this probability
@@ -101,7 +105,7 @@ pub(crate) fn run(options: Options) -> Outcome {
     if files.is_empty() && outcome != Outcome::Done {
         return outcome;
     }
-    let seed = options.seed.unwrap_or_else(rand::random);
+    let seed = options.seed.unwrap_or_else(|| rand::rng().random_range(0..=HIGHEST_NAMED));
     let tunes = match write_all(&options, seed) {
         Ok(tunes) => tunes,
         Err(refusal) => {
@@ -275,7 +279,7 @@ fn compose(options: &Options, seed: u64) -> Result<String, Refusal> {
                         format!("{} to {}", BARS.start(), BARS.end()),
                     );
                 }
-                ComposeError::Temperature(_) => "0.9 is usual",
+                ComposeError::Temperature(_) => "0.8 is usual",
                 ComposeError::TopP(_) => "1 draws from all",
                 _ => "earworm generate --help lists the flags",
             };

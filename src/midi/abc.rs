@@ -3,7 +3,7 @@
 use super::find;
 use super::read::bar_ticks;
 use super::{repeats, tempos};
-use earworm_abc::performance::{KeyStart, Metre, Note, Tempo};
+use earworm_abc::performance::{KeyStart, Lyric, Metre, Note, Tempo};
 use earworm_abc::{Finding, Key, Length, PPQ, Performance, Severity};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -84,9 +84,15 @@ pub fn to_abc(performance: &Performance) -> String {
         .collect();
     let order = repeats::fold(&written);
     for (index, (layer, bars)) in layers.iter().zip(&written).enumerate() {
-        if many {
-            let clef = if layer.is_low() { " clef=bass" } else { "" };
-            let _ = writeln!(sheet.text, "V:{}{clef}", index + 1);
+        let name = performance.voice_names.get(usize::from(layer.voice));
+        let name = name.filter(|name| layer.is_first && !name.is_empty());
+        if many || name.is_some() {
+            let clef = if many && layer.is_low() { " clef=bass" } else { "" };
+            let _ = write!(sheet.text, "V:{}{clef}", index + 1);
+            if let Some(name) = name {
+                let _ = write!(sheet.text, " name=\"{}\"", field_text(&name.replace('"', "'")));
+            }
+            sheet.text.push('\n');
         }
         sheet.sound(performance, layer);
         sheet.music(bars, &order);
@@ -330,6 +336,9 @@ fn known_bars(performance: &Performance, metres: &[Metre], end: u32) -> Vec<BarS
 
 /// Notes that start and end together, one after the other.
 struct Layer {
+    voice: u16,
+    /// Whether it is the first of its voice.
+    is_first: bool,
     channel: u8,
     chords: Vec<Sound>,
 }
@@ -378,7 +387,12 @@ fn layers(notes: &[Note]) -> Vec<Layer> {
             if let Some(free) = free {
                 all[first + free].chords.push(chord);
             } else if all.len() - first < MOST_LAYERS {
-                all.push(Layer { channel: voice[0].channel, chords: vec![chord] });
+                all.push(Layer {
+                    voice: voice[0].voice,
+                    is_first: all.len() == first,
+                    channel: voice[0].channel,
+                    chords: vec![chord],
+                });
             } else if let Some(layer) = all[first..]
                 .iter_mut()
                 .filter(|layer| layer.chords.last().is_some_and(|l| l.start < chord.start))
@@ -402,6 +416,8 @@ struct Piece<'a> {
     ticks: u32,
     keys: &'a [u8],
     tied: bool,
+    /// A note starts here, and none goes on.
+    begins: bool,
 }
 
 /// A bar as it is written.
@@ -411,6 +427,8 @@ pub(super) struct WrittenBar {
     changes: String,
     /// Its music; `Z` for a whole bar of rest.
     pub(super) text: String,
+    /// A syllable, or a sign that there is none, for each note or chord of it.
+    pub(super) words: Vec<String>,
     /// Metre, key signature and tempo in force at its end, as numbers that differ where those do.
     pub(super) state: (usize, i8, usize),
     /// Whether nothing sounds in it.
@@ -434,10 +452,7 @@ struct Sheet {
 
 impl Sheet {
     fn head(&mut self, performance: &Performance) {
-        let plain: String =
-            performance.title.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        // A % would start a comment.
-        let title = plain.trim().replace('%', "\\%");
+        let title = field_text(&performance.title);
         let title = if title.is_empty() { "Untitled" } else { &title };
         let metre = self.metres[0];
         let _ = writeln!(self.text, "X:1\nT:{title}");
@@ -472,6 +487,8 @@ impl Sheet {
         let mut keys = self.keys.iter().peekable();
         let mut tempos = self.tempos.iter().skip(1).peekable();
         let mut chords = performance.chords.iter().peekable();
+        let sung = |lyric: &&Lyric| layer.is_first && lyric.voice == layer.voice;
+        let mut lyrics = performance.lyrics.iter().filter(sung).peekable();
         let mut written = Vec::with_capacity(self.bars.len());
         let mut metre = 0;
         let mut key = self.key.clone();
@@ -505,6 +522,9 @@ impl Sheet {
                     changes += 1;
                 }
             }
+            while let Some(lyric) = lyrics.next_if(|lyric| lyric.start < until) {
+                marks.lyrics.push((lyric.start, earworm_abc::lyric(&lyric.text)));
+            }
             let whole = span.length == bar_ticks(&self.metres[metre]);
             let silent = sounds.peek().is_none_or(|sound| sound.start >= until);
             bar.pickup = span.start == 0 && !whole;
@@ -518,9 +538,10 @@ impl Sheet {
                 cuts.sort_unstable();
                 let pieces = self.pieces(span, &mut sounds, &cuts);
                 speller.start_bar();
-                self.bar(&mut bar.text, span, &pieces, &mut speller, &marks);
+                self.bar(&mut bar, span, &pieces, &mut speller, marks);
             }
-            *room = room.saturating_sub(bar.changes.len() + bar.text.len() + 2);
+            let words: usize = bar.words.iter().map(|word| word.len() + 1).sum();
+            *room = room.saturating_sub(bar.changes.len() + bar.text.len() + words + 2);
             written.push(bar);
             if *room == 0 {
                 break;
@@ -534,6 +555,7 @@ impl Sheet {
         let mut steps = order.iter().filter(|step| step.bar < bars.len()).peekable();
         let mut in_line = 0;
         let mut rests = 0;
+        let mut words: Vec<&str> = Vec::new();
         if steps.peek().is_some_and(|step| step.starts) {
             self.text.push_str("|:");
         }
@@ -560,6 +582,7 @@ impl Sheet {
                     bars[next.bar].text == "Z" && bars[next.bar].changes.is_empty()
                 });
             self.text.push_str(&bar.changes);
+            words.extend(bar.words.iter().map(String::as_str));
             if bar.text == "Z" {
                 rests += 1;
                 if goes_on {
@@ -578,11 +601,28 @@ impl Sheet {
             self.text.push_str(&line);
             if last || ((ends || step.closes || in_line >= BARS_IN_LINE) && ending.is_none()) {
                 self.text.push('\n');
+                self.words(&std::mem::take(&mut words));
                 in_line = 0;
             } else if line == "|" || line == "||" {
                 self.text.push(' ');
             }
         }
+    }
+
+    /// Writes the syllables under a line of music, if there are any.
+    fn words(&mut self, words: &[&str]) {
+        let is_sung = |word: &&str| !matches!(*word, "*" | "_");
+        let Some(last) = words.iter().rposition(|word| is_sung(&word)) else { return };
+        self.text.push_str("w:");
+        let mut joined = false;
+        for word in &words[..=last] {
+            if !joined {
+                self.text.push(' ');
+            }
+            self.text.push_str(word);
+            joined = word.ends_with('-');
+        }
+        self.text.push('\n');
     }
 
     /// What sounds in a bar and the rests between; what is not over at its end stays in `sounds`.
@@ -595,8 +635,13 @@ impl Sheet {
         let bar_end = (bar.start + bar.length).min(self.end.max(bar.start));
         let mut pieces = Vec::new();
         let mut now = bar.start;
-        let rest =
-            |from: u32, to: u32| Piece { start: from, ticks: to - from, keys: &[], tied: false };
+        let rest = |from: u32, to: u32| Piece {
+            start: from,
+            ticks: to - from,
+            keys: &[],
+            tied: false,
+            begins: false,
+        };
         while let Some(&sound) = sounds.peek() {
             if sound.start >= bar_end {
                 break;
@@ -611,6 +656,7 @@ impl Sheet {
                 ticks: until - now,
                 keys: &sound.keys,
                 tied: sound.end > bar_end,
+                begins: now == sound.start,
             });
             now = until;
             if sound.end > bar_end {
@@ -630,7 +676,7 @@ impl Sheet {
                 if at > piece.start {
                     let tied = !piece.keys.is_empty();
                     cut.push(Piece { ticks: at - piece.start, tied, ..piece });
-                    piece = Piece { start: at, ticks: end - at, ..piece };
+                    piece = Piece { start: at, ticks: end - at, begins: false, ..piece };
                 }
             }
             cut.push(piece);
@@ -640,12 +686,13 @@ impl Sheet {
 
     fn bar(
         &self,
-        text: &mut String,
+        written: &mut WrittenBar,
         bar: BarSpan,
         pieces: &[Piece<'_>],
         speller: &mut find::Speller,
-        marks: &Marks,
+        mut marks: Marks,
     ) {
+        let text = &mut written.text;
         let metre = self.metres[bar.metre];
         // A pickup's beats count from the bar line after it.
         let origin = if bar.start == 0 && bar.length < bar_ticks(&metre) {
@@ -655,7 +702,6 @@ impl Sheet {
         };
         let group = beam_group(&metre);
         let at = |tick: u32| tick - bar.start + origin;
-        let mut marks = marks.clone();
         let mut index = 0;
         while index < pieces.len() {
             let piece = &pieces[index];
@@ -703,10 +749,12 @@ impl Sheet {
             let last = parts.len() - 1;
             for (part, ticks) in parts.into_iter().enumerate() {
                 let tied = !piece.keys.is_empty() && (piece.tied || part < last);
-                self.piece(text, piece, Length::new(ticks, 4 * PPQ), tied, speller, &mut marks);
+                let piece = Piece { begins: piece.begins && part == 0, ..*piece };
+                self.piece(text, &piece, Length::new(ticks, 4 * PPQ), tied, speller, &mut marks);
             }
             index += 1;
         }
+        written.words = marks.words;
     }
 
     /// One note, chord or rest of a written length in whole notes.
@@ -728,6 +776,16 @@ impl Sheet {
         }
         if let Some(symbol) = due(&mut marks.chords) {
             let _ = write!(text, "\"{symbol}\"");
+        }
+        if piece.begins {
+            // A syllable may come a little late.
+            let soon = piece.start + piece.ticks / 2;
+            let count = marks.lyrics.iter().take_while(|(at, _)| *at <= soon).count();
+            let syllables: Vec<String> =
+                marks.lyrics.drain(..count).map(|(_, text)| text).collect();
+            marks.words.push(if syllables.is_empty() { "*".into() } else { syllables.join("~") });
+        } else if !piece.keys.is_empty() {
+            marks.words.push("_".into());
         }
         match piece.keys {
             [] => text.push('z'),
@@ -765,12 +823,23 @@ impl Sheet {
 struct Marks {
     chords: Vec<(u32, String)>,
     tempos: Vec<(u32, String)>,
+    /// Syllables that are to come.
+    lyrics: Vec<(u32, String)>,
+    /// A syllable, or a sign that there is none, for each note or chord that is written.
+    words: Vec<String>,
 }
 
 impl Marks {
     fn is_empty(&self) -> bool {
         self.chords.is_empty() && self.tempos.is_empty()
     }
+}
+
+/// A text as a field has it, in one line.
+fn field_text(text: &str) -> String {
+    let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    // A % would start a comment.
+    plain.trim().replace('%', "\\%")
 }
 
 /// Q: for a tempo, counted in dotted quarters where the metre is.

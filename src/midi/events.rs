@@ -42,6 +42,7 @@ pub(super) enum Event<'a> {
 pub(super) mod meta {
     pub(crate) const TEXT: u8 = 0x01;
     pub(crate) const TRACK_NAME: u8 = 0x03;
+    pub(crate) const LYRIC: u8 = 0x05;
     pub(crate) const END: u8 = 0x2f;
     pub(crate) const TEMPO: u8 = 0x51;
     pub(crate) const METRE: u8 = 0x58;

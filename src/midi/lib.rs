@@ -340,6 +340,62 @@ mod tests {
     }
 
     #[test]
+    fn voice_names_and_instruments_are_in_the_file_and_come_back() {
+        let text = "X:1\nT:Duet\nM:4/4\nL:1/4\nK:C\nV:1 name=\"Flute\"\n%%MIDI program 73\nceg2|c4|]\n\
+            V:2 clef=bass name=\"Bassoon\"\nC,2G,,2|C,4|]\n";
+        let mut duet = performed(text);
+        duet.voice_names = vec!["Flute".to_owned(), "Bassoon".to_owned()];
+        let given = read(&write(&duet)).unwrap();
+        assert_eq!(given.title, "Duet");
+        assert_eq!(given.voice_names, ["Flute", "Bassoon"]);
+        // The second voice has none of its own, which is said too.
+        let programs: Vec<u8> = given.programs.iter().map(|program| program.program).collect();
+        assert_eq!(
+            (programs.len(), programs.contains(&73), programs.contains(&0)),
+            (2, true, true)
+        );
+        let again = to_abc(&given);
+        assert!(
+            again.contains("V:1 name=\"Flute\"\n") && again.contains("name=\"Bassoon\""),
+            "{again}"
+        );
+        // Without a title the first voice's name is none.
+        let untitled = Performance { title: String::new(), ..duet };
+        assert_eq!(read(&write(&untitled)).unwrap().title, "");
+    }
+
+    #[test]
+    fn lyrics_are_written_under_their_notes_whatever_file_they_come_from() {
+        let syllable = |text: &str| [&[0, 0xff, 5, text.len() as u8], text.as_bytes()].concat();
+        let sung = |texts: &[&str]| {
+            let notes = texts.iter().zip(KEYS).map(|(text, &key)| match *text {
+                "" => scale(&[key]),
+                text => [syllable(text), scale(&[key])].concat(),
+            });
+            let track = [FOUR.to_vec(), notes.flatten().collect()].concat();
+            music(&file(0, 96, &[&track]))
+        };
+        let hymn = "C D E F|]\nw: Hal-le-lu-jah\n";
+        assert_eq!(sung(&["Hal-", "le-", "lu-", "jah "]), hymn);
+        assert_eq!(sung(&["\\Hal", "le", "lu", "jah"]), "C D E F|]\nw: Hal le lu jah\n");
+        assert_eq!(sung(&["Go", "", "a-_b", "|*"]), "C D E F|]\nw: Go * a\\-~b ~~\n");
+        let words = sung(&["/One", " two", " six", "teen", "\\Al", "so", " here"]);
+        assert_eq!(words, "C D E F| G A B|]\nw: One two six-teen Al-so here\n");
+        // A file of karaoke has its texts in a track of their own.
+        let mut words = b"\0\xff\x03\x05Words\0\xff\x01\x05@LENG".to_vec();
+        for text in ["\\Hal", "le", "lu", "jah ", "a", "men"] {
+            words.extend([&[0, 0xff, 1, text.len() as u8], text.as_bytes()].concat());
+            words.extend([96, 0xff, 1, 0]);
+        }
+        let melody = [FOUR, &scale(&KEYS[..6])].concat();
+        let text = music(&file(1, 96, &[&words, &scale(&[36]), &melody]));
+        assert!(
+            text.contains("w: Hal-le-lu-jah\n") || text.contains("w: Hal-le-lu-jah a-men\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
     fn a_tempo_too_slow_for_midi_is_said() {
         let slow = performed("X:1\nT:Slow\nM:4/4\nL:1/4\nQ:1/4=1\nK:C\nC|]\n");
         assert_eq!(slow.tempos[0].microseconds_per_quarter, 60_000_000);

@@ -4,11 +4,12 @@ use super::events::{Event, Events, Stop, meta};
 use super::file::{File, Track};
 use super::{ACCOMPANIMENT, BAR_STARTS};
 use earworm_abc::performance::{
-    BarStart, Bend, ChordStart, KeyStart, MOST_CHANGES, MOST_NOTES, MOST_TICKS, Metre, Note,
+    BarStart, Bend, ChordStart, KeyStart, Lyric, MOST_CHANGES, MOST_NOTES, MOST_TICKS, Metre, Note,
     PERCUSSION, Program, Tempo,
 };
 use earworm_abc::{Finding, Key, Mode, PPQ, Performance, Severity, at_place};
-use std::collections::{HashMap, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 /// Why a MIDI file was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -57,6 +58,8 @@ pub fn read(bytes: &[u8]) -> Result<Performance, MidiError> {
         ppq: file.ppq,
         performance: Performance::default(),
         titled: false,
+        names: Vec::new(),
+        lyrics: Vec::new(),
         voices: HashMap::new(),
         bar_marks: Vec::new(),
         cut: false,
@@ -95,6 +98,10 @@ struct Reading {
     performance: Performance,
     /// A track has said what the title is, if only that there is none.
     titled: bool,
+    /// The tracks' names.
+    names: Vec<String>,
+    /// Syllables, each with the track that it stands in.
+    lyrics: Vec<(usize, Lyric)>,
     /// The voice of a track and channel.
     voices: HashMap<(usize, u8), u16>,
     /// Where the file says that bars start.
@@ -137,6 +144,7 @@ impl Reading {
         let mut sounding = Sounding::default();
         let mut ranges = [BendRange::default(); 16];
         let mut accompaniment = false;
+        let (mut name, mut karaoke) = (String::new(), false);
         let mut chords = Vec::new();
         let first = self.performance.notes.len();
         let mut events = Events::new(track.bytes);
@@ -156,13 +164,22 @@ impl Reading {
             match event {
                 Event::Meta { kind: meta::END, .. } => break None,
                 Event::Meta { kind: meta::TRACK_NAME, data } => {
-                    let name = earworm_abc::decode(data);
-                    if name == ACCOMPANIMENT {
+                    let text = earworm_abc::decode(data);
+                    if text == ACCOMPANIMENT {
                         accompaniment = true;
-                    } else if !self.titled {
-                        self.titled = true;
-                        name.trim().clone_into(&mut self.performance.title);
+                    } else if name.is_empty() {
+                        name = one_line(&text);
+                        // What files of karaoke call the track of their texts.
+                        karaoke = name.eq_ignore_ascii_case("words");
                     }
+                    if !accompaniment && !std::mem::replace(&mut self.titled, true) {
+                        self.performance.title.clone_from(&name);
+                    }
+                }
+                Event::Meta { kind: meta::LYRIC, data } => self.lyric(index, now, data),
+                // Texts that start with @ are about the file.
+                Event::Meta { kind: meta::TEXT, data } if karaoke && !data.starts_with(b"@") => {
+                    self.lyric(index, now, data);
                 }
                 Event::Meta { kind: meta::TEXT, data } => {
                     let text = earworm_abc::decode(data);
@@ -221,6 +238,7 @@ impl Reading {
         if accompaniment {
             self.performance.chords.append(&mut chords);
         }
+        self.names.push(name);
         // The pedal keeps nothing past what is played.
         for note in sounding.ringing.into_values().flatten() {
             self.end_note(note, sounding.last);
@@ -304,6 +322,63 @@ impl Reading {
                 "they count as 127",
             );
         }
+    }
+
+    fn lyric(&mut self, track: usize, start: u32, data: &[u8]) {
+        if !data.is_empty() && self.lyrics.len() < MOST_CHANGES {
+            let text = earworm_abc::decode(data).into_owned();
+            self.lyrics.push((track, Lyric { start, voice: 0, text }));
+        }
+    }
+
+    /// Gives each voice the name of its track, and each syllable the voice that sings it.
+    fn name_voices(&mut self) {
+        let mut tracks: Vec<(u16, usize)> =
+            self.voices.iter().map(|(&(track, _), &voice)| (voice, track)).collect();
+        tracks.sort_unstable();
+        let named = |track: usize| self.names.get(track).is_some_and(|name| !name.is_empty());
+        let sounding: BTreeSet<usize> = tracks.iter().map(|&(_, track)| track).collect();
+        // The only track with notes is called what the piece is called.
+        let several = sounding.iter().filter(|&&track| named(track)).count() > 1;
+        let titles = self.names.iter().position(|name| *name == self.performance.title);
+        let names = tracks.iter().map(|&(_, track)| match self.names.get(track) {
+            Some(name) if several || titles != Some(track) => name.clone(),
+            _ => String::new(),
+        });
+        let names: Vec<String> = names.collect();
+        if names.iter().any(|name| !name.is_empty()) {
+            self.performance.voice_names = names;
+        }
+        let mut lyrics = std::mem::take(&mut self.lyrics);
+        join_words(&mut lyrics);
+        for (track, mut lyric) in lyrics {
+            // A track of texts alone belongs to the voice that starts most notes with them.
+            let own = tracks.iter().find(|&&(_, of)| of == track).map(|&(voice, _)| voice);
+            lyric.voice = own.unwrap_or(u16::MAX);
+            lyric.text = one_line(lyric.text.trim_start_matches(['/', '\\']));
+            if !lyric.text.is_empty() {
+                self.performance.lyrics.push(lyric);
+            }
+        }
+        let starts: BTreeSet<u32> = self
+            .performance
+            .lyrics
+            .iter()
+            .filter(|lyric| lyric.voice == u16::MAX)
+            .map(|lyric| lyric.start)
+            .collect();
+        let mut sung: BTreeMap<u16, usize> = BTreeMap::new();
+        for note in self.performance.notes.iter().filter(|note| starts.contains(&note.start)) {
+            *sung.entry(note.voice).or_default() += 1;
+        }
+        let most = sung.iter().max_by_key(|&(&voice, &count)| (count, Reverse(voice)));
+        let singer = most.map_or(0, |(&voice, _)| voice);
+        for lyric in &mut self.performance.lyrics {
+            if lyric.voice == u16::MAX {
+                lyric.voice = singer;
+            }
+        }
+        self.performance.lyrics.sort_by_key(|lyric| (lyric.start, lyric.voice));
     }
 
     /// The voice of a track's channel.
@@ -412,6 +487,7 @@ impl Reading {
                 "split it",
             );
         }
+        self.name_voices();
         let performance = &mut self.performance;
         performance.notes.sort_by_key(|note| (note.start, note.channel, note.key, note.duration));
         settle(
@@ -442,6 +518,35 @@ impl Reading {
             _ => self.bar_marks.iter().map(|&start| BarStart { start, span: 0..0 }).collect(),
         };
         self.performance
+    }
+}
+
+/// A text in one line, as a field of ABC has to be.
+fn one_line(text: &str) -> String {
+    text.split(|c: char| c.is_control() || c.is_whitespace())
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// Puts hyphens where words go on. Files say so by hyphens of their own, or by spaces (and strokes, for lines) between words
+/// and by nothing within them.
+fn join_words(lyrics: &mut [(usize, Lyric)]) {
+    let begins = |text: &str| text.starts_with([' ', '/', '\\', '\r', '\n']);
+    let ends = |text: &str| text.ends_with([' ', '-', '\r', '\n']);
+    let spaced =
+        lyrics.iter().filter(|(_, lyric)| begins(&lyric.text) || lyric.text.ends_with(' '));
+    // A stroke at the very start tells nothing of what is between words.
+    if spaced.count() < 2 {
+        return;
+    }
+    for at in 1..lyrics.len() {
+        let goes_on = lyrics[at - 1].0 == lyrics[at].0
+            && !ends(&lyrics[at - 1].1.text)
+            && !begins(&lyrics[at].1.text);
+        if goes_on {
+            lyrics[at - 1].1.text.push('-');
+        }
     }
 }
 

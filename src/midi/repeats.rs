@@ -49,7 +49,8 @@ pub(super) fn fold(voices: &[Vec<WrittenBar>]) -> Vec<Step> {
     // How many bars up to each one sound: a repeat of rests alone says less than the number of their bars.
     let mut sounding = vec![0usize];
     for at in 0..count {
-        let texts = voices.iter().map(|voice| voice.get(at).map(|bar| bar.text.as_str()));
+        let texts =
+            voices.iter().map(|voice| voice.get(at).map(|bar| (bar.text.as_str(), &bar.words)));
         let state = voices.iter().map(|voice| voice.get(at).map(|bar| bar.state));
         let next = numbers.len();
         let number = *numbers.entry(texts.collect()).or_insert(next);

@@ -2,7 +2,7 @@
 
 use super::read::metre_bars;
 use super::{ACCOMPANIMENT, BAR_STARTS};
-use earworm_abc::performance::Metre;
+use earworm_abc::performance::{Metre, PERCUSSION};
 use earworm_abc::{Finding, Mode, PPQ, Performance, Severity};
 use midly::num::{u4, u7, u15, u24, u28};
 use midly::{
@@ -67,11 +67,19 @@ pub fn write(performance: &Performance) -> Vec<u8> {
     voices.sort_unstable();
     voices.dedup();
 
+    // Whose track tells what holds for a channel: the first that plays on it.
+    let mut owners = [None; 16];
+    for note in &performance.notes {
+        let owner: &mut Option<(u16, bool)> = &mut owners[usize::from(note.channel & 15)];
+        let one = (note.voice, note.accompaniment);
+        *owner = Some(owner.map_or(one, |owner| owner.min(one)));
+    }
+
     let mut smf = Smf::new(Header::new(Format::Parallel, Timing::Metrical(u15::new(PPQ as u16))));
     smf.tracks.push(conductor(performance));
     for (index, &(voice, accompaniment)) in voices.iter().enumerate() {
         // A program that no track's channel claims would be lost; the first track takes those.
-        smf.tracks.push(voice_track(performance, voice, accompaniment, index == 0));
+        smf.tracks.push(voice_track(performance, voice, accompaniment, index == 0, &owners));
     }
     let mut bytes = Vec::new();
     // Writing to memory fails only past the format's own limits (65,535 tracks, 4 GB a track), far
@@ -147,12 +155,13 @@ fn bar_marks(performance: &Performance) -> Vec<u32> {
     starts
 }
 
-fn voice_track(
-    performance: &Performance,
+fn voice_track<'a>(
+    performance: &'a Performance,
     voice: u16,
     accompaniment: bool,
     first: bool,
-) -> Track<'_> {
+    owners: &[Option<(u16, bool)>; 16],
+) -> Track<'a> {
     let mut events = Vec::new();
     if accompaniment {
         events.push(meta(0, MetaMessage::TrackName(ACCOMPANIMENT.as_bytes())));
@@ -160,14 +169,24 @@ fn voice_track(
             events.push(meta(chord.start, MetaMessage::Text(chord.symbol.as_bytes())));
         }
     }
-    let mine = |channel: u8| {
-        performance
-            .notes
-            .iter()
-            .filter(|note| note.channel == channel)
-            .map(|note| (note.voice, note.accompaniment))
-            .min()
-    };
+    let mine = |channel: u8| owners[usize::from(channel & 15)];
+    if !accompaniment {
+        let name = performance.voice_names.get(usize::from(voice));
+        if let Some(name) = name.filter(|name| !name.is_empty()) {
+            events.push(meta(0, MetaMessage::TrackName(name.as_bytes())));
+        }
+        for lyric in performance.lyrics.iter().filter(|lyric| lyric.voice == voice) {
+            events.push(meta(lyric.start, MetaMessage::Lyric(lyric.text.as_bytes())));
+        }
+    }
+    // A channel that is given no instrument would keep that of the piece before.
+    for channel in 0..16 {
+        let given = performance.programs.iter().any(|p| p.channel == channel && p.start == 0);
+        if !given && mine(channel) == Some((voice, accompaniment)) && channel != PERCUSSION {
+            let program = MidiMessage::ProgramChange { program: u7::new(0) };
+            events.push(midi(0, Order::Setting, channel, program));
+        }
+    }
     for program in &performance.programs {
         let owner = mine(program.channel);
         if owner == Some((voice, accompaniment)) || (owner.is_none() && first) {

@@ -23,6 +23,12 @@ use earworm_abc::{self as abc, Key, Metre};
 /// Fewest and most bars that a tune can be asked for.
 pub const BARS: std::ops::RangeInclusive<u32> = 4..=64;
 
+/// The temperatures that notes may be drawn at.
+pub const TEMPERATURES: std::ops::RangeInclusive<f32> = 0.0..=5.0;
+
+/// The highest seed that a title names.
+pub const HIGHEST_NAMED: u64 = 9_999_999;
+
 /// How often a bar that completes a known stretch is drawn again before it is let stand.
 const REDRAWS: u32 = 12;
 
@@ -138,8 +144,8 @@ pub enum ComposeError {
     /// A length beyond [`BARS`].
     #[error("{0} bars: ask for 4 to 64")]
     Bars(u32),
-    /// A temperature that is no number from 0 to 5.
-    #[error("a temperature of {0}: it must be from 0 to 5")]
+    /// A temperature that is none of [`TEMPERATURES`].
+    #[error("a temperature of {0}: it must be from {least} to {most}", least = TEMPERATURES.start(), most = TEMPERATURES.end())]
     Temperature(f32),
     /// A share that is no number above 0 and up to 1.
     #[error("top-p of {0}: it must be above 0 and at most 1")]
@@ -257,7 +263,7 @@ impl Composer {
         if !BARS.contains(&request.bars) {
             return Err(ComposeError::Bars(request.bars));
         }
-        if !(0.0..=5.0).contains(&request.temperature) {
+        if !TEMPERATURES.contains(&request.temperature) {
             return Err(ComposeError::Temperature(request.temperature));
         }
         if !(request.top_p > 0.0 && request.top_p <= 1.0) {
@@ -753,11 +759,15 @@ impl Page {
         let name = request.style.name();
         let _ = writeln!(
             text,
-            "T:{}{} in {}, no. {}",
+            "T:{}{} in {}{}",
             name[..1].to_uppercase(),
             &name[1..],
             fields.lines().find_map(|field| field.strip_prefix("K:")).unwrap_or(""),
-            request.seed
+            // A number that nobody could remember names nothing.
+            match request.seed {
+                seed if seed <= HIGHEST_NAMED => format!(", no. {seed}"),
+                _ => String::new(),
+            }
         );
         // R: names the dance in its own language.
         let (_, others) = fields.split_once('\n').unwrap_or(("", fields));

@@ -24,6 +24,9 @@ pub mod step;
 mod style;
 pub mod weights;
 
-pub use composer::{BARS, ComposeError, Composer, Composition, Instrument, Request, plain_key};
+pub use composer::{
+    BARS, ComposeError, Composer, Composition, HIGHEST_NAMED, Instrument, Request, TEMPERATURES,
+    plain_key,
+};
 pub use rewrite::{Rewrite, RewriteError};
 pub use style::{Style, Tradition, UnknownStyle};

@@ -11,7 +11,7 @@ use crate::theme::ThemeChoice;
 use crate::weights::Kept as KeptWeights;
 use earworm_abc::{self as abc, Key, Metre, Step};
 use earworm_playback::{Play, Settings};
-use earworm_tunes::{Request, Style};
+use earworm_tunes::{Request, Style, TEMPERATURES};
 
 /// The dance to write.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -370,7 +370,12 @@ impl TunesParams {
             temperature: FloatParam::new(
                 "Temperature",
                 0.8,
-                FloatRange::Linear { min: 0.2, max: 1.5 },
+                // As far as the program goes, with most of the way for what is usual.
+                FloatRange::Skewed {
+                    min: *TEMPERATURES.start(),
+                    max: *TEMPERATURES.end(),
+                    factor: FloatRange::skew_factor(-1.0),
+                },
             )
             .with_step_size(0.01),
             seed: IntParam::new("Seed", 0, IntRange::Linear { min: 0, max: 9999 })
