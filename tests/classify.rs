@@ -136,3 +136,98 @@ fn a_plot_is_a_picture_or_absent() {
     assert_eq!(out.status.code(), Some(2));
     assert!(!nowhere.exists());
 }
+
+#[test]
+fn a_folder_is_heard_whole_with_a_table_playlists_a_summary_and_a_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let music = folder.path().join("music");
+    std::fs::create_dir_all(music.join("b, \"more\"")).unwrap();
+    sound(&music, "a.wav", 8.0);
+    sound(&music.join("b, \"more\""), "b.WAV", 8.0);
+    std::fs::write(music.join("notes.txt"), "no sound").unwrap();
+    std::fs::write(music.join(".hidden.wav"), "no sound").unwrap();
+    std::fs::write(music.join("broken.wav"), "no sound").unwrap();
+    let (lists, cache) = (folder.path().join("lists"), folder.path().join("heard"));
+    let flags = |format: &'static str| {
+        let path = |path: &Path| path.to_str().unwrap().to_owned();
+        let mut flags = vec!["-r".to_owned(), path(&music), "--cache".to_owned(), path(&cache)];
+        flags.extend(["--m3u".to_owned(), path(&lists), format.to_owned()]);
+        flags
+    };
+    let run = |format| {
+        let flags = flags(format);
+        classify(&flags.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let out = run("--csv");
+    assert_eq!(out.status.code(), Some(2), "one is broken");
+    let table = String::from_utf8(out.stdout).unwrap();
+    let lines: Vec<&str> = table.lines().collect();
+    assert_eq!(lines.len(), 3, "{table}");
+    assert!(lines[0].starts_with("file,seconds,state,genre,probability,blues,"));
+    assert!(lines[1].contains("a.wav,8.0,") && lines[2].contains("b, \"\"more\"\"/b.WAV\",8.0,"));
+    let told = String::from_utf8(out.stderr).unwrap();
+    let last = told.lines().last().unwrap();
+    assert!(last.starts_with("earworm: 3 files: ") && last.ends_with("not heard 1"), "{told}");
+    // A list names the files of its genre, wherever it is opened from.
+    let genre = lines[1].split(',').nth(3).unwrap();
+    if lines[1].contains(",heard,") {
+        let list = std::fs::read_to_string(lists.join(format!("{genre}.m3u8"))).unwrap();
+        assert!(list.contains("#EXTINF:8,a\n") && list.contains("/music/a.wav\n"), "{list}");
+    }
+    // The second time gives the same answers from what was kept; a file that has changed is heard anew.
+    let before = run("--json").stdout;
+    let kept = std::fs::read_to_string(&cache).unwrap();
+    assert_eq!(kept.lines().count(), 2, "{kept}");
+    let doctored = kept.replace("\"seconds\":8.0", "\"seconds\":9.0");
+    assert_ne!(doctored, kept);
+    std::fs::write(&cache, doctored).unwrap();
+    sound(&music, "a.wav", 10.0);
+    let seconds = |out: &[u8]| -> Vec<f64> {
+        let lines = std::str::from_utf8(out).unwrap().lines();
+        lines
+            .map(|line| {
+                let line: serde_json::Value = serde_json::from_str(line).unwrap();
+                line["seconds"].as_f64().unwrap()
+            })
+            .collect()
+    };
+    assert_eq!(seconds(&before), [8.0, 8.0]);
+    assert_eq!(seconds(&run("--json").stdout), [10.0, 9.0]);
+}
+
+/// The bytes of a WAV file's chunk `data`.
+fn samples(path: &Path) -> Vec<u8> {
+    let bytes = std::fs::read(path).unwrap();
+    let at = bytes.windows(4).position(|name| name == b"data").unwrap();
+    let length = u32::from_le_bytes(bytes[at + 4..at + 8].try_into().unwrap()) as usize;
+    bytes[at + 8..at + 8 + length].to_vec()
+}
+
+#[test]
+fn a_genre_is_written_into_a_file_s_tags_and_into_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = sound(folder.path(), "chord.wav", 8.0);
+    let tag = |flags: &[&str]| {
+        let out = Command::new(env!("CARGO_BIN_EXE_earworm"))
+            .arg("tag")
+            .args(flags)
+            .arg(&path)
+            .output()
+            .unwrap();
+        assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8(out.stdout).unwrap()
+    };
+    let (whole, sound) = (std::fs::read(&path).unwrap(), samples(&path));
+    assert!(tag(&["--dry-run", "--min", "0"]).contains("chord.wav: "));
+    assert!(tag(&["--min", "1"]).contains("too unsure"));
+    assert_eq!(std::fs::read(&path).unwrap(), whole);
+    let told = tag(&["--min", "0"]);
+    let genre = told.split(": ").nth(1).unwrap().split_whitespace().next().unwrap();
+    let tagged = std::fs::read(&path).unwrap();
+    assert!(tagged.windows(genre.len()).any(|part| part == genre.as_bytes()), "{told}");
+    assert_eq!(samples(&path), sound);
+    assert!(tag(&["--min", "0"]).contains(&format!("left as it is, {genre}")));
+    assert!(tag(&["--min", "0", "--overwrite"]).contains(&format!("instead of {genre}")));
+    assert_eq!(std::fs::read(&path).unwrap(), tagged);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsString;
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Write};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +14,10 @@ use earworm_audio::{DecodeError, decode};
 use earworm_genre::{GENRES, Heard, Hearing, Network, State};
 use earworm_weights as weights;
 
+mod library;
 mod plot;
+
+use library::{Cache, Tally, csv_head, csv_line, state};
 
 /// What `earworm classify` is told.
 #[derive(clap::Args)]
@@ -23,9 +26,21 @@ pub(crate) struct Options {
     /// `-` reads file names from standard input, one a line
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// Hears every sound file in the folders that are named, and in those in them; says at the end how many are what
+    #[arg(short, long)]
+    recursive: bool,
     /// Prints one JSON object a line
     #[arg(long)]
     json: bool,
+    /// Prints a table: a line of headings, then one a file, with commas between
+    #[arg(long, conflicts_with = "json")]
+    csv: bool,
+    /// Writes a playlist for each genre into this folder: rock.m3u8 and so on
+    #[arg(long, value_name = "FOLDER")]
+    m3u: Option<PathBuf>,
+    /// Keeps in this file what is heard, and hears only what is new or has changed since
+    #[arg(long, value_name = "FILE")]
+    cache: Option<PathBuf>,
     /// Names on standard input end with a NUL, as `find -print0` writes them, so that they may hold line breaks
     #[arg(short = '0', long = "null")]
     null: bool,
@@ -53,22 +68,27 @@ fn png(path: &str) -> Result<PathBuf, String> {
 }
 
 /// Names the genre of each file.
-pub(crate) fn run(options: Options) -> Outcome {
-    let network = match &options.weights {
-        Some(path) => {
-            weights::genre(path).map_err(|error| Refusal::new(path.display(), &error, error.hint()))
-        }
-        None => Network::embedded().map_err(|error| {
-            Refusal::new("classify", error, "this build is broken, build it again")
-        }),
-    };
-    let network = match network {
+pub(crate) fn run(mut options: Options) -> Outcome {
+    let network = match network(options.weights.as_deref()) {
         Ok(network) => network,
-        Err(refusal) => {
-            refusal.report();
-            return Outcome::Refused;
-        }
+        Err(refusal) => return Outcome::from(Err(refusal)),
     };
+    let cache = options.cache.as_deref().map(|path| Cache::open(path, options.weights.as_deref()));
+    let cache = match cache.transpose() {
+        Ok(cache) => cache.map(Mutex::new),
+        Err(refusal) => return Outcome::from(Err(refusal)),
+    };
+    let mut worst = Outcome::Done;
+    if options.recursive {
+        let expand = |path: PathBuf| match path.is_dir() {
+            true => library::files_in(&path, &mut worst),
+            false => vec![path],
+        };
+        options.files = std::mem::take(&mut options.files).into_iter().flat_map(expand).collect();
+    }
+    if options.csv {
+        print(csv_head());
+    }
     let files = Mutex::new(Files::new(&options));
     let answers = Mutex::new(Answers::new(options.files.len() as u64, files_are_known(&options)));
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
@@ -80,18 +100,42 @@ pub(crate) fn run(options: Options) -> Outcome {
                     // Held while a name is waited for: who comes next waits for the next one.
                     let next = files.lock().unwrap_or_else(PoisonError::into_inner).next();
                     let Some((number, file)) = next else { break };
-                    let answer =
-                        file.and_then(|file| classify(&file, &options, &network, &answers));
+                    let answer = file.and_then(|file| {
+                        classify(&file, &options, &network, cache.as_ref(), &answers)
+                    });
                     lock(&answers).put(number, answer);
                 }
             });
         }
     });
-    answers.into_inner().unwrap_or_else(PoisonError::into_inner).worst
+    let answers = answers.into_inner().unwrap_or_else(PoisonError::into_inner);
+    worst = worst.max(answers.worst);
+    let kept = cache.map(|cache| cache.into_inner().unwrap_or_else(PoisonError::into_inner));
+    let lists = options.m3u.as_deref().map(|folder| answers.tally.write_playlists(folder));
+    for written in kept.map(|cache| cache.write()).into_iter().chain(lists) {
+        worst = worst.max(Outcome::from(written.map(|()| Outcome::Done)));
+    }
+    if options.recursive {
+        // Not an error, and none of the answers either.
+        let _ = writeln!(io::stderr(), "earworm: {}", answers.tally.summary());
+    }
+    worst
 }
 
-fn lock(answers: &Mutex<Answers>) -> std::sync::MutexGuard<'_, Answers> {
-    answers.lock().unwrap_or_else(PoisonError::into_inner)
+/// The network of a weights file, or the built-in one.
+pub(super) fn network(path: Option<&Path>) -> Result<Arc<Network>, Refusal> {
+    match path {
+        Some(path) => {
+            weights::genre(path).map_err(|error| Refusal::new(path.display(), &error, error.hint()))
+        }
+        None => Network::embedded().map_err(|error| {
+            Refusal::new("classify", error, "this build is broken, build it again")
+        }),
+    }
+}
+
+fn lock<T>(shared: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether no names come from standard input.
@@ -212,6 +256,7 @@ fn of_bytes(name: Vec<u8>) -> OsString {
 /// What is printed of a file, and why it was refused, or heard only in part.
 struct Told {
     line: Option<String>,
+    heard: Option<(PathBuf, Heard)>,
     refusal: Option<Refusal>,
 }
 
@@ -221,6 +266,7 @@ struct Answers {
     waiting: BTreeMap<usize, Told>,
     worst: Outcome,
     progress: Progress,
+    tally: Tally,
 }
 
 /// Steps of the progress bar that a file is worth.
@@ -234,15 +280,24 @@ impl Answers {
             waiting: BTreeMap::new(),
             worst: Outcome::Done,
             progress: Progress::new(total, "hearing"),
+            tally: Tally::default(),
         }
     }
 
     fn put(&mut self, number: usize, answer: Result<Told, Refusal>) {
-        let answer = answer.unwrap_or_else(|refusal| Told { line: None, refusal: Some(refusal) });
+        let answer = answer.unwrap_or_else(|refusal| Told {
+            line: None,
+            heard: None,
+            refusal: Some(refusal),
+        });
         self.waiting.insert(number, answer);
         while let Some(answer) = self.waiting.remove(&self.next) {
             self.next += 1;
-            let Told { line, refusal } = answer;
+            let Told { line, heard, refusal } = answer;
+            match &heard {
+                Some((path, heard)) => self.tally.add(path, heard),
+                None => self.tally.add_refused(),
+            }
             self.progress.aside(|| {
                 if let Some(line) = line {
                     print(line);
@@ -275,29 +330,61 @@ fn classify(
     job: &Job,
     options: &Options,
     network: &Arc<Network>,
+    cache: Option<&Mutex<Cache>>,
     answers: &Mutex<Answers>,
 ) -> Result<Told, Refusal> {
     let path = job.path.as_path();
     let mut shown = Shown { answers, steps: 0 };
-    let mut decoder = decode(path).map_err(|error| refusal(path, &error))?;
-    let broken =
-        |error| Refusal::new(path.display(), error, "the genre network could not judge it");
-    let mut hearing = Hearing::new(network.clone(), decoder.sample_rate(), job.plot.is_some());
-    while let Some(chunk) = decoder.next_chunk() {
-        hearing.set_rate(chunk.sample_rate);
-        hearing.push(chunk.samples, chunk.channels).map_err(broken)?;
-        shown.reach((decoder.progress() * STEPS as f64) as u64);
-    }
-    let heard = hearing.finish().map_err(broken)?;
-    let line = if options.json { json_line(path, &heard)? } else { text_line(path, &heard) };
+    // A picture takes the sound itself.
+    let known = cache.filter(|_| job.plot.is_none()).and_then(|cache| lock(cache).get(path));
+    let (heard, refusal) = match known {
+        Some(heard) => (heard, None),
+        None => {
+            let (heard, fault) = hear(path, network, job.plot.is_some(), &mut |share| {
+                shown.reach((share * STEPS as f64) as u64);
+            })?;
+            if let (Some(cache), None) = (cache, &fault) {
+                lock(cache).put(path, &heard)?;
+            }
+            (heard, fault)
+        }
+    };
+    let line = if options.json {
+        json_line(path, &heard)?
+    } else if options.csv {
+        csv_line(path, &heard)
+    } else {
+        text_line(path, &heard)
+    };
     if let Some(png) = &job.plot {
         plot::write(png, path, &heard)?;
     }
-    let refusal = decoder.fault().map(|fault| {
+    Ok(Told { line: Some(line), heard: Some((job.path.clone(), heard)), refusal })
+}
+
+/// Hears a file; `on_progress` is told which share of it is heard. A file that is damaged or cut is heard as far as it goes,
+/// which the refusal beside it says.
+pub(super) fn hear(
+    path: &Path,
+    network: &Arc<Network>,
+    with_picture: bool,
+    on_progress: &mut dyn FnMut(f64),
+) -> Result<(Heard, Option<Refusal>), Refusal> {
+    let mut decoder = decode(path).map_err(|error| refusal(path, &error))?;
+    let broken =
+        |error| Refusal::new(path.display(), error, "the genre network could not judge it");
+    let mut hearing = Hearing::new(network.clone(), decoder.sample_rate(), with_picture);
+    while let Some(chunk) = decoder.next_chunk() {
+        hearing.set_rate(chunk.sample_rate);
+        hearing.push(chunk.samples, chunk.channels).map_err(broken)?;
+        on_progress(decoder.progress());
+    }
+    let heard = hearing.finish().map_err(broken)?;
+    let fault = decoder.fault().map(|fault| {
         let what = format!("{fault}, {:.1} s of it were heard", heard.seconds);
         Refusal::new(path.display(), what, "get a whole copy to be sure")
     });
-    Ok(Told { line: Some(line), refusal })
+    Ok((heard, fault))
 }
 
 /// What one file has added to the progress bar; its whole share, once it is done with.
@@ -323,7 +410,7 @@ impl Drop for Shown<'_> {
 }
 
 /// A name as it may stand in a line: file names may hold line breaks and what terminals take for commands.
-fn plain(path: &Path) -> String {
+pub(super) fn plain(path: &Path) -> String {
     path.to_string_lossy().chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
@@ -401,12 +488,7 @@ fn json_line(path: &Path, heard: &Heard) -> Result<String, Refusal> {
         reach: rounded(heard.reach, 0),
         muffled: heard.is_muffled(),
         genre: heard.likeliest().map(|genre| GENRES[genre]),
-        state: match heard.state {
-            State::Listening => "too short",
-            State::Silence => "silence",
-            State::Unsure => "unsure",
-            State::Heard => "heard",
-        },
+        state: state(heard.state),
         probabilities: GENRES
             .iter()
             .zip(heard.probabilities)

@@ -12,6 +12,7 @@ mod fmt;
 mod generate;
 mod pages;
 mod standalone;
+mod tag;
 mod tune_file;
 
 use std::ffi::OsString;
@@ -52,6 +53,8 @@ enum Command {
     Fmt(fmt::Options),
     /// Name the genre of audio files
     Classify(classify::Options),
+    /// Write the genre of audio files into their tags
+    Tag(tag::Options),
     /// Open Earworm Tunes in a window of its own
     Tunes(standalone::TunesOptions),
     /// Open Earworm Meter in a window of its own
@@ -285,6 +288,7 @@ fn run_with(args: impl IntoIterator<Item = OsString>) -> Outcome {
         Command::Convert(options) => convert::run(options),
         Command::Check(options) => check::run(options),
         Command::Classify(options) => classify::run(options),
+        Command::Tag(options) => tag::run(options),
         Command::Fmt(options) => fmt::run(options),
         Command::Tunes(options) => standalone::tunes(options),
         Command::Meter(options) => standalone::meter(options),
