@@ -365,6 +365,19 @@ mod tests {
     }
 
     #[test]
+    fn what_a_voice_plays_beside_itself_has_the_instrument_of_the_voice() {
+        let overlaid = performed(
+            "X:1\nM:4/4\nL:1/4\nK:C\n%%MIDI program 73\nc4&E4|[I:MIDI program 40]c4&E4|]\n",
+        );
+        let given = read(&write(&overlaid)).unwrap();
+        for note in &given.notes {
+            let played = given.programs.iter().filter(|program| program.channel == note.channel);
+            let sounding = played.rfind(|program| program.start <= note.start).unwrap();
+            assert_eq!(sounding.program, if note.start < 4 * PPQ { 73 } else { 40 });
+        }
+    }
+
+    #[test]
     fn lyrics_are_written_under_their_notes_whatever_file_they_come_from() {
         let syllable = |text: &str| [&[0, 0xff, 5, text.len() as u8], text.as_bytes()].concat();
         let sung = |texts: &[&str]| {

@@ -2,7 +2,7 @@
 
 use super::read::metre_bars;
 use super::{ACCOMPANIMENT, BAR_STARTS};
-use earworm_abc::performance::{Metre, PERCUSSION};
+use earworm_abc::performance::{Metre, PERCUSSION, Program};
 use earworm_abc::{Finding, Mode, PPQ, Performance, Severity};
 use midly::num::{u4, u7, u15, u24, u28};
 use midly::{
@@ -179,12 +179,10 @@ fn voice_track<'a>(
             events.push(meta(lyric.start, MetaMessage::Lyric(lyric.text.as_bytes())));
         }
     }
-    // A channel that is given no instrument would keep that of the piece before.
-    for channel in 0..16 {
-        let given = performance.programs.iter().any(|p| p.channel == channel && p.start == 0);
-        if !given && mine(channel) == Some((voice, accompaniment)) && channel != PERCUSSION {
-            let program = MidiMessage::ProgramChange { program: u7::new(0) };
-            events.push(midi(0, Order::Setting, channel, program));
+    for (channel, program) in implied_programs(performance, voice, accompaniment) {
+        if mine(channel) == Some((voice, accompaniment)) {
+            let change = MidiMessage::ProgramChange { program: u7::new(program.program & 127) };
+            events.push(midi(program.start, Order::Setting, channel, change));
         }
     }
     for program in &performance.programs {
@@ -233,6 +231,38 @@ fn voice_track<'a>(
         ));
     }
     finish(events, performance.end)
+}
+
+/// What a track's channels are given that no program names: the instruments of the voice, where it plays on several channels
+/// (overlays have their own), or else the first. Without any they would keep those of the piece before.
+fn implied_programs(
+    performance: &Performance,
+    voice: u16,
+    accompaniment: bool,
+) -> Vec<(u8, Program)> {
+    let mut channels: Vec<u8> = performance
+        .notes
+        .iter()
+        .filter(|note| (note.voice, note.accompaniment) == (voice, accompaniment))
+        .map(|note| note.channel)
+        .collect();
+    channels.sort_unstable();
+    channels.dedup();
+    let of = |channel: u8| performance.programs.iter().filter(move |p| p.channel == channel);
+    let own = channels.iter().copied().find(|&channel| of(channel).next().is_some());
+    let mut implied = Vec::new();
+    for &channel in channels.iter().filter(|&&channel| channel != PERCUSSION) {
+        let is_silent = of(channel).next().is_none();
+        let of_voice = own.filter(|_| is_silent && !accompaniment);
+        let starts = if is_silent { of_voice } else { Some(channel) };
+        if !starts.is_some_and(|from| of(from).any(|program| program.start == 0)) {
+            implied.push((channel, Program { start: 0, channel, program: 0 }));
+        }
+        if let Some(own) = of_voice {
+            implied.extend(of(own).map(|&program| (channel, program)));
+        }
+    }
+    implied
 }
 
 fn finish<'a>(mut events: Vec<Timed<'a>>, end: u32) -> Track<'a> {

@@ -50,6 +50,8 @@ enum Eval {
 }
 
 fn main() -> anyhow::Result<()> {
+    // A reader that goes away (`| head`) ends the program, as it ends others.
+    sigpipe::reset();
     match Program::parse() {
         Program::Train(Train::Tunes(options)) => train_tunes::run(options),
         Program::Train(Train::Chords(options)) => train_chords::run(options),

@@ -92,6 +92,8 @@ enum Fuzz {
 }
 
 fn main() -> anyhow::Result<()> {
+    // A reader that goes away (`| head`) ends the program, as it ends others.
+    sigpipe::reset();
     match Program::parse().task {
         Task::Demo(options) => demo::run(options),
         Task::Test(options) => test::run(options),

@@ -132,6 +132,13 @@ fn all(options: &Options, steps: &mut Steps, skipped: &Path) -> anyhow::Result<(
         }
         process::run(&mut tests)
     })?;
+    steps.step("Tests of the program without plug-ins", || {
+        process::run(
+            process::cargo()
+                .args(["test", "--package", "earworm", "--no-default-features"])
+                .args(["--test", "cli", "a_build_without_the_plug_ins"]),
+        )
+    })?;
     steps.step("Hosts from PyPI", python_hosts)
 }
 

@@ -21,10 +21,15 @@ pub fn run(folder: &Path) -> anyhow::Result<()> {
     if files.is_empty() {
         bail!("there is no .abc file in {}", folder.display());
     }
+    // abc2midi writes beside what it reads, and a folder of data is read only.
+    let copies = tempfile::tempdir().context("a folder for copies")?;
     let files = files
         .iter()
-        .map(|path| {
-            std::fs::canonicalize(path).with_context(|| format!("opening {}", path.display()))
+        .enumerate()
+        .map(|(number, path)| {
+            let copy = copies.path().join(format!("{number}.abc"));
+            std::fs::copy(path, &copy).with_context(|| format!("reading {}", path.display()))?;
+            Ok(copy)
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
     let out = tempfile::tempdir().context("a folder for the MIDI files")?;

@@ -1,11 +1,12 @@
 //! Interface: `cargo xtask fuzz abc`: hostile text through the reader, the performer, the writer, the
-//! transposer and the MIDI writer.
+//! transposer and the MIDI writer; `cargo xtask fuzz midi` in [`super::fuzz_midi`] goes round with it.
 //!
 //! Inputs are tunes (the project's own, and a folder's if one is given) mutated, and random text. A panic, a
 //! span outside the text, a performance beyond its bounds or an input that takes longer than its size
 //! allows is a failure; the input is then written to a file, so that it can become a test. `cargo xtask fuzz hostile` is
 //! in [`super::hostile`].
 
+use super::fuzz_midi;
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 use earworm_abc::{self as abc, PerformOptions, Severity};
@@ -24,6 +25,8 @@ static CHECKING: AtomicBool = AtomicBool::new(false);
 enum Target {
     /// ABC notation: mutated tunes and random text
     Abc,
+    /// MIDI files: mutated ones and random events
+    Midi,
     /// ABC notation: the largest and worst inputs, their time and memory
     Hostile,
 }
@@ -212,6 +215,10 @@ pub fn run(options: Options) -> anyhow::Result<()> {
             }
         }
     }
+    let is_midi = matches!(options.target, Target::Midi);
+    if is_midi {
+        corpus = fuzz_midi::files(&corpus);
+    }
     // A panic under check is this task's to report; any other is a fault of the task itself.
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -224,11 +231,17 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let mut random = SmallRng::seed_from_u64(options.seed);
     let (mut failures, mut slowest) = (0u32, Duration::ZERO);
     for number in 0..options.inputs {
-        let input = input(&corpus, &mut random);
+        let input = match is_midi {
+            true => fuzz_midi::input(&corpus, &mut random),
+            false => input(&corpus, &mut random),
+        };
         let thorough = number % 8 == 0;
         let started = Instant::now();
         CHECKING.store(true, Ordering::Relaxed);
-        let outcome = catch_unwind(AssertUnwindSafe(|| check(&input, thorough)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| match is_midi {
+            true => fuzz_midi::check(&input),
+            false => check(&input, thorough),
+        }));
         CHECKING.store(false, Ordering::Relaxed);
         let took = started.elapsed();
         slowest = slowest.max(took);
@@ -248,7 +261,8 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         if let Some(fault) = fault {
             failures += 1;
             std::fs::create_dir_all(&options.failures)?;
-            let path = options.failures.join(format!("abc-{}-{number}.abc", options.seed));
+            let kind = if is_midi { "mid" } else { "abc" };
+            let path = options.failures.join(format!("{kind}-{}-{number}.{kind}", options.seed));
             std::fs::write(&path, &input)?;
             eprintln!("input {number}: {fault}; kept as {}", path.display());
             if failures >= 20 {

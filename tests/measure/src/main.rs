@@ -4,6 +4,7 @@ mod bench_abc;
 mod bench_genre;
 mod conformance;
 mod fuzz;
+mod fuzz_midi;
 mod hostile;
 mod roundtrip;
 
@@ -33,6 +34,8 @@ enum Program {
 }
 
 fn main() -> anyhow::Result<()> {
+    // A reader that goes away (`| head`) ends the program, as it ends others.
+    sigpipe::reset();
     match Program::parse() {
         Program::Conformance(options) => conformance::run(options),
         Program::Fuzz(options) => fuzz::run(options),
