@@ -655,6 +655,8 @@ fn windows_say_in_one_line_what_keeps_them_from_opening() {
             let told = refused(&run(&[&[plugin][..], flags].concat(), None));
             assert!(told.contains(flags[flags.len() - 1]), "{told}");
         }
+        let told = refused(&run(&[plugin, "absent.abc", "--backend", "dummy"], None));
+        assert!(told.contains("absent.abc"), "{told}");
         let help = run(&[plugin, "--help"], None);
         assert!(text(&help.stdout).contains("--backend"));
     }

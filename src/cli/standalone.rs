@@ -1,5 +1,7 @@
 //! Interface: `earworm tunes` and `earworm meter`, the plug-ins in windows of their own.
 
+use std::path::PathBuf;
+
 use super::{Outcome, Refusal};
 
 /// The systems of audio and MIDI that there are.
@@ -73,6 +75,9 @@ pub(super) struct Sound {
 /// What `earworm tunes` is told.
 #[derive(clap::Args)]
 pub(super) struct TunesOptions {
+    /// A tune to open, .abc or .mid; the first where a file holds several
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
     #[command(flatten)]
     sound: Sound,
 }
@@ -97,7 +102,7 @@ fn seconds(text: &str) -> Result<f32, String> {
 }
 
 fn scale(text: &str) -> Result<f64, String> {
-    within(text, 0.5, 8.0)
+    within(text, 0.5, 4.0)
 }
 
 fn tempo(text: &str) -> Result<f32, String> {
@@ -135,6 +140,28 @@ impl Sound {
     }
 }
 
+/// The first tune in a file, as ABC.
+#[cfg(feature = "plugin")]
+fn first_tune(path: &std::path::Path) -> Result<String, Refusal> {
+    use super::tune_file::Format;
+    use earworm_abc as abc;
+    use earworm_midi as midi;
+    let bytes = super::read_file(path)?;
+    let text = match Format::of_bytes(&bytes) {
+        Format::Midi => {
+            let performance = midi::read(&bytes)
+                .map_err(|error| Refusal::new(path.display(), &error, error.hint()))?;
+            midi::to_abc(&performance)
+        }
+        _ => abc::decode(&bytes).into_owned(),
+    };
+    match &abc::read(&text).tunes[..] {
+        [] => Err(super::check::no_tune(path)),
+        [_] => Ok(text),
+        [first, ..] => Ok(text[first.span.clone()].to_owned()),
+    }
+}
+
 #[cfg(feature = "plugin")]
 fn opened(opened: Result<bool, Refusal>) -> Outcome {
     match opened {
@@ -151,7 +178,12 @@ fn opened(opened: Result<bool, Refusal>) -> Outcome {
 /// Opens Earworm Tunes.
 #[cfg(feature = "plugin")]
 pub(super) fn tunes(options: TunesOptions) -> Outcome {
-    opened(display().map(|()| earworm_plugin::run_tunes(options.sound.flags())))
+    let tune = options.file.as_deref().map(first_tune).transpose();
+    let sound = options.sound;
+    opened(tune.and_then(|tune| {
+        display()?;
+        Ok(earworm_plugin::run_tunes(sound.flags(), tune))
+    }))
 }
 
 /// Opens Earworm Meter.
@@ -194,7 +226,7 @@ fn none(plugin: &str) -> Outcome {
 /// Says that there is no window.
 #[cfg(not(feature = "plugin"))]
 pub(super) fn tunes(options: TunesOptions) -> Outcome {
-    drop(options.sound.flags());
+    drop((options.file, options.sound.flags()));
     none("tunes")
 }
 

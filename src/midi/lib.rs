@@ -371,7 +371,8 @@ mod tests {
         );
         let given = read(&write(&overlaid)).unwrap();
         for note in &given.notes {
-            let mut played = given.programs.iter().filter(|program| program.channel == note.channel);
+            let mut played =
+                given.programs.iter().filter(|program| program.channel == note.channel);
             let sounding = played.rfind(|program| program.start <= note.start).unwrap();
             assert_eq!(sounding.program, if note.start < 4 * PPQ { 73 } else { 40 });
         }

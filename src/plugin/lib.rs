@@ -57,7 +57,10 @@ pub fn run_meter(args: impl IntoIterator<Item = String>) -> bool {
     standalone::run::<Meter>("earworm meter", args)
 }
 
-/// Runs Earworm Tunes in a window of its own, as [`run_meter`] does the Meter.
-pub fn run_tunes(args: impl IntoIterator<Item = String>) -> bool {
+/// Runs Earworm Tunes in a window of its own, as [`run_meter`] does the Meter, with a tune of ABC or what it had last.
+pub fn run_tunes(args: impl IntoIterator<Item = String>, abc: Option<String>) -> bool {
+    if let Some(abc) = abc {
+        standalone::open_with(abc);
+    }
     standalone::run::<Tunes>("earworm tunes", args)
 }

@@ -28,6 +28,19 @@ static BEGINS: Mutex<Option<Session>> = Mutex::new(None);
 /// The scale that was asked for, in thousandths; 0: none was.
 static SCALE: AtomicU32 = AtomicU32::new(0);
 
+/// The tune that the instance that is made next opens with, as ABC.
+static OPENS: Mutex<Option<String>> = Mutex::new(None);
+
+/// Has the window open with a tune, whatever it remembers.
+pub(super) fn open_with(abc: String) {
+    *lock(&OPENS) = Some(abc);
+}
+
+/// The tune that the window is to open with.
+pub(super) fn opens_with() -> Option<String> {
+    lock(&OPENS).take()
+}
+
 /// How much larger than usual the window is to be.
 pub fn scale() -> f32 {
     match SCALE.load(Ordering::Relaxed) {

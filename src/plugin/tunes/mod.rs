@@ -80,6 +80,10 @@ impl Default for Tunes {
         let shared = Arc::new(TunesShared::new());
         let params = Arc::new(TunesParams::new(shared.clone()));
         standalone::begin::<Self>(&params);
+        if let Some(abc) = standalone::opens_with() {
+            // The program has read it before; what can't be opened all the same leaves the tune that was there.
+            let _ = shared.set_tune(&abc, shared::Origin::Opened);
+        }
         Self { params, shared, engine: None, seat: None, offline: false }
     }
 }
