@@ -40,15 +40,14 @@ fn bass(text: &str) -> Option<(Step, i8, &str)> {
     root(text)
 }
 
-/// A chord symbol in its parts: the kind, and the bass where one is written after a stroke.
-struct Parts<'a> {
+/// A chord symbol in its parts: the bass where one is written after a stroke.
+struct Parts {
     root: (Step, i8),
-    kind: &'a str,
     bass: Option<(Step, i8)>,
     intervals: Vec<i8>,
 }
 
-fn parts<'a>(symbol: &'a str, names: &HashMap<String, Vec<i8>>) -> Option<Parts<'a>> {
+fn parts(symbol: &str, names: &HashMap<String, Vec<i8>>) -> Option<Parts> {
     let intervals = |kind: &str| names.get(kind).cloned().or_else(|| kind_intervals(kind));
     if !symbol.starts_with(|c: char| ('A'..='H').contains(&c)) {
         return None;
@@ -56,7 +55,7 @@ fn parts<'a>(symbol: &'a str, names: &HashMap<String, Vec<i8>>) -> Option<Parts<
     let (step, alteration, kind) = root(symbol)?;
     let root = (step, alteration);
     if let Some(intervals) = intervals(kind) {
-        return Some(Parts { root, kind, bass: None, intervals });
+        return Some(Parts { root, bass: None, intervals });
     }
     let (kind, after) = kind.rsplit_once('/')?;
     let (step, alteration, rest) = bass(after.trim())?;
@@ -67,11 +66,11 @@ fn parts<'a>(symbol: &'a str, names: &HashMap<String, Vec<i8>>) -> Option<Parts<
         _ => return None,
     };
     let intervals = intervals(kind.trim_end())?;
-    Some(Parts { root, kind, bass: Some((step, alteration)), intervals })
+    Some(Parts { root, bass: Some((step, alteration)), intervals })
 }
 
 /// The part of a symbol that is played: without an alternative in brackets, `"G(Em)"`, or on another line.
-fn played<'a>(symbol: &'a str, names: &HashMap<String, Vec<i8>>) -> Option<Parts<'a>> {
+fn played(symbol: &str, names: &HashMap<String, Vec<i8>>) -> Option<Parts> {
     let symbol = symbol.trim().split([';', '\n']).next()?.trim();
     parts(symbol, names).or_else(|| parts(symbol.split('(').next()?.trim(), names))
 }
@@ -92,9 +91,8 @@ impl ChordNotes {
     /// chordname` definitions.
     pub(super) fn read(symbol: &str, names: &HashMap<String, Vec<i8>>) -> Option<Self> {
         let parts = played(symbol, names)?;
-        let class = |(step, alteration): (Step, i8)| {
-            (step.semitones() + alteration).rem_euclid(12) as u8
-        };
+        let class =
+            |(step, alteration): (Step, i8)| (step.semitones() + alteration).rem_euclid(12) as u8;
         Some(Self {
             root: class(parts.root),
             bass: parts.bass.map(class),
@@ -285,9 +283,9 @@ fn word<'a>(kind: &mut Kind, text: &'a str, first: bool) -> Option<&'a str> {
         kind.third = Some(3);
         return Some(rest);
     }
-    let ring = text.strip_prefix('o').filter(|rest| {
-        first && !rest.starts_with(|c: char| c.is_alphabetic() && c != 'b')
-    });
+    let ring = text
+        .strip_prefix('o')
+        .filter(|rest| first && !rest.starts_with(|c: char| c.is_alphabetic() && c != 'b'));
     if let Some(rest) = ring.or_else(|| strip(text, &["dim", "Dim", "°", "º"])) {
         (kind.third, kind.fifth, kind.diminished) = (Some(3), Some(6), true);
         return Some(rest);
@@ -415,8 +413,28 @@ mod tests {
     #[test]
     fn words_that_start_like_a_chord_are_none() {
         for text in [
-            "Fine", "D.C.", "Coda", "Chorus", "Break", "Bass", "Dance", "A part", "c", "1", "(C)",
-            "C G", "Hi", "Allegro", "Em, twice", "Caesura", "Como", "Add", "A:", "End", "B/2", "",
+            "Fine",
+            "D.C.",
+            "Coda",
+            "Chorus",
+            "Break",
+            "Bass",
+            "Dance",
+            "A part",
+            "c",
+            "1",
+            "(C)",
+            "C G",
+            "Hi",
+            "Allegro",
+            "Em, twice",
+            "Caesura",
+            "Como",
+            "Add",
+            "A:",
+            "End",
+            "B/2",
+            "",
         ] {
             assert_eq!(intervals(text), None, "{text}");
         }

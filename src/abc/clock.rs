@@ -47,4 +47,3 @@ impl Clock {
         self.ticks.min(u64::from(u32::MAX)) as u32
     }
 }
-

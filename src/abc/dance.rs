@@ -49,7 +49,7 @@ const DANCES: &[(&str, Beat, u16)] = &[
 /// go with the metre, or is to be slow.
 ///
 /// ```
-/// use earworm::abc::{Metre, dance_tempo};
+/// use earworm_abc::{Metre, dance_tempo};
 /// let tempo = dance_tempo("reel", &Metre::new(4, 4)).unwrap();
 /// assert_eq!(tempo.to_string(), "1/2=108");
 /// assert_eq!(tempo.quarters_per_minute(), Some(216.0));
@@ -99,7 +99,6 @@ impl Tune {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use super::super::{PerformOptions, perform, read};
 
     /// Bars a minute of a tune with this R: and M:.
@@ -130,7 +129,10 @@ mod tests {
             ("polska", "3/4", 34.0, 40.0),
         ] {
             let bars = bars_a_minute(rhythm, metre);
-            assert!((slowest..=fastest).contains(&bars), "{rhythm} in {metre}: {bars} bars a minute");
+            assert!(
+                (slowest..=fastest).contains(&bars),
+                "{rhythm} in {metre}: {bars} bars a minute"
+            );
         }
     }
 

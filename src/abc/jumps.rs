@@ -131,14 +131,14 @@ pub(super) fn marks(elements: &[Element]) -> Vec<Mark> {
             .chain(texts.chain(&attached.chord_symbols).filter_map(|text| Sign::of_text(text)));
         for sign in signs {
             if marks.len() < MOST_MARKS {
-                let point = if sign.is_left() { end_of_bar(elements, at) } else { arrival(elements, at) };
+                let point =
+                    if sign.is_left() { end_of_bar(elements, at) } else { arrival(elements, at) };
                 marks.push(Mark { sign, point, span: element.span.clone() });
             }
         }
     }
     // Of two codas and no other mark, the first is where playing leaves for the second.
-    let codas: Vec<usize> =
-        (0..marks.len()).filter(|&at| marks[at].sign == Sign::Coda).collect();
+    let codas: Vec<usize> = (0..marks.len()).filter(|&at| marks[at].sign == Sign::Coda).collect();
     if let [first, .., _] = codas[..]
         && marks.iter().all(|mark| mark.sign != Sign::ToCoda)
     {
@@ -224,10 +224,7 @@ pub(super) fn carried_over(
         let passed = (first..).take_while(after).last().map_or(first, |last| last + 1);
         Some(passed)
     };
-    marks
-        .iter()
-        .filter_map(|mark| Some(Mark { point: place(mark)?, ..mark.clone() }))
-        .collect()
+    marks.iter().filter_map(|mark| Some(Mark { point: place(mark)?, ..mark.clone() })).collect()
 }
 
 /// The time in whole notes that has passed before each element as written, repeats not counted, and at the end.

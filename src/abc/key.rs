@@ -157,6 +157,16 @@ impl Key {
         alterations
     }
 
+    /// Cents (hundredths of a semitone, -50 to 50) that each step lies above what [`alterations`](Self::alterations)
+    /// says: 0 unless the key has microtones, as `K:D ^/f`.
+    pub fn cents(&self) -> [i8; 7] {
+        let mut cents = [0; 7];
+        for &(step, accidental) in &self.accidentals {
+            cents[step as usize] = accidental.cents();
+        }
+        cents
+    }
+
     /// Reads a key at the start of `text`; what follows it (clef words and the like) is returned.
     /// `None` where no key stands there.
     pub(crate) fn read_prefix(text: &str) -> Option<(Self, &str)> {
@@ -212,30 +222,25 @@ impl Key {
             key.tonic = Some((step, accidental));
         }
         // Added accidentals: `^f _b =c`, glued or not.
-        loop {
-            let spaced = rest.trim_start();
-            let (mark, accidental) = if spaced.starts_with("^^") {
-                (2, Accidental::DoubleSharp)
-            } else if spaced.starts_with("__") {
-                (2, Accidental::DoubleFlat)
-            } else if spaced.starts_with('^') {
-                (1, Accidental::Sharp)
-            } else if spaced.starts_with('_') {
-                (1, Accidental::Flat)
-            } else if spaced.starts_with('=') {
-                (1, Accidental::Natural)
-            } else {
-                break;
-            };
-            let Some(step) = spaced[mark..].chars().next().and_then(Step::from_letter) else {
-                break;
-            };
-            if key.accidentals.len() < 64 {
-                key.accidentals.push((step, accidental));
-            }
-            rest = &spaced[mark + 1..];
+        while let Some((accidental, after)) = Self::read_accidental(rest) {
+            key.add(accidental);
+            rest = after;
         }
         Some((key, rest))
+    }
+
+    /// Reads an accidental with its step, `^f`, `_/b`, at the start of `text`; what follows it is returned.
+    pub(crate) fn read_accidental(text: &str) -> Option<((Step, Accidental), &str)> {
+        let (accidental, rest) = Accidental::read(text.trim_start())?;
+        let step = rest.chars().next().and_then(Step::from_letter)?;
+        Some(((step, accidental), &rest[1..]))
+    }
+
+    /// Adds an accidental to the mode's.
+    pub(crate) fn add(&mut self, accidental: (Step, Accidental)) {
+        if self.accidentals.len() < 64 {
+            self.accidentals.push(accidental);
+        }
     }
 }
 
@@ -275,14 +280,7 @@ impl fmt::Display for Key {
             }
         }
         for (step, accidental) in &self.accidentals {
-            let mark = match accidental.semitones() {
-                2 => "^^",
-                1 => "^",
-                -1 => "_",
-                -2 => "__",
-                _ => "=",
-            };
-            write!(f, " {mark}{}", step.letter().to_ascii_lowercase())?;
+            write!(f, " {accidental}{}", step.letter().to_ascii_lowercase())?;
         }
         Ok(())
     }
@@ -294,9 +292,19 @@ mod tests {
 
     #[test]
     fn a_key_reads_back_as_it_is_written() {
-        for text in
-            ["G", "Dmix", "F#min", "Bb", "Edor", "D exp _b ^f", "none", "HP", "Hp", "A ^g =c"]
-        {
+        for text in [
+            "G",
+            "Dmix",
+            "F#min",
+            "Bb",
+            "Edor",
+            "D exp _b ^f",
+            "none",
+            "HP",
+            "Hp",
+            "A ^g =c",
+            "D ^/f _3/4b",
+        ] {
             let key: Key = text.parse().unwrap();
             assert_eq!(key.to_string(), text);
             assert_eq!(key.to_string().parse::<Key>().unwrap(), key);

@@ -8,6 +8,7 @@
 //! [`Tune::resolve`] fills them in anew.
 
 use super::{Key, Length, Metre};
+use std::fmt;
 use std::ops::Range;
 
 /// How much a [`Finding`] matters.
@@ -37,10 +38,14 @@ pub struct Finding {
 /// What was read from a file: its tunes and what was wrong with it (ABC 2.1 §2.2).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tunebook {
+    /// What follows `%abc` in the file's first line: `-2.1` (§2.1); none where it doesn't start so.
+    pub version: Option<String>,
     /// The file header's fields and directives, which every tune inherits.
     pub header: Vec<Field>,
     /// The tunes in the order of the file.
     pub tunes: Vec<Tune>,
+    /// Free text after the last tune, as written (§2.2.3).
+    pub text_after: String,
     /// Everything found wrong, by place.
     pub findings: Vec<Finding>,
 }
@@ -50,6 +55,8 @@ pub struct Tunebook {
 pub struct Tune {
     /// The tune's place in the text that was read, in bytes.
     pub span: Range<usize>,
+    /// Free text that stands before it in the file, as written (§2.2.3).
+    pub text_before: String,
     /// The reference number, X:.
     pub reference: u32,
     /// The header's own fields and directives in order, X: and K: among them.
@@ -91,15 +98,26 @@ impl Tune {
 pub struct Field {
     /// Its place in the text, from its letter to its last byte.
     pub span: Range<usize>,
-    /// The field's letter; `%` for a `%%` directive.
+    /// The field's letter; `%` for a `%%` directive, [`Field::COMMENT`] for a comment.
     pub letter: char,
     /// What follows the colon (or the `%%`), without comment and outer white space, with
     /// continuations (`+:`) joined.
     pub text: String,
-    /// Whether it stands inside a line of music: `[M:3/4]`.
+    /// Whether it stands inside a line of music: `[M:3/4]`; of a comment, whether it stands behind something else on
+    /// its line.
     pub inline: bool,
     /// What it changes from here on.
     pub change: Change,
+}
+
+impl Field {
+    /// The letter of what is no field but a comment: its text is what follows the `%`.
+    pub const COMMENT: char = '#';
+
+    /// Whether it is a comment.
+    pub fn is_comment(&self) -> bool {
+        self.letter == Self::COMMENT
+    }
 }
 
 /// What a field changes.
@@ -123,7 +141,7 @@ pub enum Change {
     Words,
     /// s: symbols over the line of music before (§4.15).
     Symbols,
-    /// `%%MIDI`, split at white space, the word MIDI left out (`["gchord", "fzcz"]`).
+    /// `%%MIDI`, split at white space, the word MIDI left out (`["gchord", "fzcz"]`); `%%percmap` with that word.
     Midi(Vec<String>),
 }
 
@@ -138,6 +156,26 @@ pub struct Tempo {
     pub before: String,
     /// The text after the beat.
     pub after: String,
+}
+
+impl fmt::Display for Tempo {
+    /// As Q: writes it: `1/4=120`, `"Allegro" 3/8=60`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut words = Vec::new();
+        if !self.before.is_empty() {
+            words.push(format!("\"{}\"", self.before));
+        }
+        if !self.beat.is_empty() {
+            let beats: Vec<String> = (self.beat.iter())
+                .map(|beat| format!("{}/{}", beat.numerator(), beat.denominator()))
+                .collect();
+            words.push(format!("{}={}", beats.join(" "), self.beats_per_minute));
+        }
+        if !self.after.is_empty() {
+            words.push(format!("\"{}\"", self.after));
+        }
+        f.write_str(&words.join(" "))
+    }
 }
 
 impl Tempo {
@@ -229,6 +267,8 @@ pub enum ElementKind {
     SlurStart {
         /// Drawn dotted.
         dotted: bool,
+        /// Where it is drawn: `('` and `(,`, as abcm2ps reads it (not in ABC 2.1).
+        side: Option<CurveSide>,
     },
     /// `)` (§4.11).
     SlurEnd,
@@ -247,6 +287,15 @@ pub enum ElementKind {
     LineBreak(LineBreak),
     /// Something that could not be read, kept so that it can be shown and written back.
     Unknown(Box<str>),
+}
+
+/// The side of the notes that a slur is drawn on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CurveSide {
+    /// `('`
+    Above,
+    /// `(,`
+    Below,
 }
 
 /// Why a line of the score ends.
@@ -418,6 +467,37 @@ impl Accidental {
         }
     }
 
+    /// The accidental at the start of a text, and what follows it.
+    pub(crate) fn read(text: &str) -> Option<(Self, &str)> {
+        if let Some(rest) = text.strip_prefix('=') {
+            return Some((Self::Natural, rest));
+        }
+        let (sign, mark) = if text.starts_with('^') { (1, '^') } else { (-1, '_') };
+        let rest = text.strip_prefix(mark)?;
+        if let Some(rest) = rest.strip_prefix(mark) {
+            return Some((if sign > 0 { Self::DoubleSharp } else { Self::DoubleFlat }, rest));
+        }
+        let number = |text: &mut &str| -> Option<u32> {
+            let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+            let (figures, rest) = text.split_at(end);
+            *text = rest;
+            (end > 0).then(|| figures.parse().unwrap_or(u32::MAX))
+        };
+        if rest.starts_with(|c: char| c.is_ascii_digit() || c == '/') {
+            let mut rest = rest;
+            let numerator = sign * number(&mut rest).unwrap_or(1).clamp(1, 12) as i8;
+            let denominator = match rest.strip_prefix('/') {
+                Some(after) => {
+                    rest = after;
+                    number(&mut rest).unwrap_or(2).clamp(1, 100) as u8
+                }
+                None => 1,
+            };
+            return Some((Self::Microtone { numerator, denominator }, rest));
+        }
+        Some((if sign > 0 { Self::Sharp } else { Self::Flat }, rest))
+    }
+
     /// The plain accidental of so many semitones, from -2 to 2.
     pub const fn from_semitones(semitones: i8) -> Option<Self> {
         Some(match semitones {
@@ -428,6 +508,28 @@ impl Accidental {
             2 => Self::DoubleSharp,
             _ => return None,
         })
+    }
+}
+
+impl fmt::Display for Accidental {
+    /// As ABC writes it: `^`, `__`, `^3/4`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::DoubleFlat => f.write_str("__"),
+            Self::Flat => f.write_str("_"),
+            Self::Natural => f.write_str("="),
+            Self::Sharp => f.write_str("^"),
+            Self::DoubleSharp => f.write_str("^^"),
+            Self::Microtone { numerator, denominator } => {
+                let sign = if numerator < 0 { '_' } else { '^' };
+                let numerator = numerator.unsigned_abs();
+                match (numerator, denominator) {
+                    (1, 2) => write!(f, "{sign}/"),
+                    (_, 1) => write!(f, "{sign}{numerator}"),
+                    _ => write!(f, "{sign}{numerator}/{denominator}"),
+                }
+            }
+        }
     }
 }
 
@@ -553,6 +655,9 @@ pub struct Ending {
     pub passes: Vec<(u16, u16)>,
     /// The text of `["text"`, or an empty one.
     pub text: String,
+    /// A tie at its start, `|1 -d`: its first notes go on with those before it, in this ending alone. The standard
+    /// has no place for one there (§4.11).
+    pub tied: bool,
 }
 
 impl Ending {

@@ -15,7 +15,6 @@ use super::performance::*;
 use super::unfold::unfold;
 use super::{Tune, accompaniment};
 use settings::{Settings, microseconds_per_quarter};
-use std::ops::Range;
 use timeline::{Timeline, Walked};
 
 /// The most findings of one performance.
@@ -52,8 +51,7 @@ pub fn perform(tune: &Tune, options: &PerformOptions) -> Performance {
         // Every voice finds the same fault in the order of parts; it is said once.
         let mut of_voice = Vec::new();
         let order = unfold(&voice.elements, tune.parts.as_ref(), &marks[index], &mut of_voice);
-        let start =
-            Settings::at_start(tune, index, Channels::nth(index), accompaniment, tempo);
+        let start = Settings::at_start(tune, index, Channels::nth(index), accompaniment, tempo);
         let walked = Timeline::new(index, options, &mut performance, &mut channels, start)
             .walk(&voice.elements, &order);
         lengths.push((walked.end, walked.bars));
@@ -90,12 +88,7 @@ pub fn perform(tune: &Tune, options: &PerformOptions) -> Performance {
 }
 
 /// Adds to a performance what a voice sounds like.
-fn sound(
-    voice: &Walked,
-    index: usize,
-    options: &PerformOptions,
-    performance: &mut Performance,
-) {
+fn sound(voice: &Walked, index: usize, options: &PerformOptions, performance: &mut Performance) {
     let sounding = ties::join(&voice.moments, &voice.layer_channels, performance);
     ornaments::play(&voice.moments, &sounding, index as u16, options, performance);
     let notes = &mut performance.notes;

@@ -198,4 +198,3 @@ pub struct ChordStart {
     /// The place of the note it stands on, in bytes.
     pub span: Range<usize>,
 }
-

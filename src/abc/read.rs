@@ -9,14 +9,11 @@ mod music;
 
 use super::Length;
 use super::model::*;
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 
 /// The most text that is read, in bytes; the rest is cut and said.
 pub const MOST_TEXT: usize = 100_000_000;
-/// The most bytes of Latin-1 that are decoded (each may become two); the rest is cut and said.
-pub const MOST_LATIN1: usize = 40_000_000;
 /// About the most memory that what is read may take, in bytes, the text itself not counted; half of it for the
 /// longest texts.
 pub const MOST_MEMORY: usize = 130_000_000;
@@ -26,6 +23,8 @@ pub const MOST_ELEMENTS: usize = 1 << 17;
 pub const MOST_FINDINGS: usize = 10_000;
 /// The longest field or text in the music that is kept, in bytes.
 pub const MOST_FIELD: usize = 1 << 14;
+/// The most free text of a file that is kept, in bytes.
+pub const MOST_FREE_TEXT: usize = 1 << 23;
 /// The most voices of one tune.
 pub const MOST_VOICES: usize = 256;
 /// The most notes of a chord, and of a group of grace notes.
@@ -34,35 +33,6 @@ pub const MOST_CHORD: usize = 32;
 pub const MOST_BARS_REST: u32 = 9_999;
 /// The largest number in a written length, above and below the stroke.
 pub const MOST_LENGTH: u32 = 1 << 14;
-
-/// The text of a file: without its byte order mark; UTF-8 where it is that, else Latin-1 (ABC 2.1 §3.2).
-///
-/// No more than [`MOST_TEXT`] bytes are taken, or [`MOST_LATIN1`]; [`read`] says so where it was cut.
-pub fn decode(bytes: &[u8]) -> Cow<'_, str> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let bytes = &bytes[..bytes.len().min(MOST_TEXT + 4)];
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Cow::Borrowed(text),
-        // A letter may have been cut in two at the limit.
-        Err(error) if error.error_len().is_none() && error.valid_up_to() > MOST_TEXT => {
-            Cow::Borrowed(std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default())
-        }
-        Err(_) => {
-            let taken = &bytes[..bytes.len().min(MOST_LATIN1)];
-            let longer = taken.iter().filter(|byte| !byte.is_ascii()).count();
-            let mut text = String::with_capacity(taken.len() + longer + CUT.len() + 2);
-            text.extend(taken.iter().map(|&byte| char::from(byte)));
-            if taken.len() < bytes.len() {
-                text.push('\n');
-                text.push_str(CUT);
-            }
-            Cow::Owned(text)
-        }
-    }
-}
-
-/// The line that [`decode`] ends a text with that it has cut.
-const CUT: &str = "%%the rest of the file was cut";
 
 /// Reads a file's text. Never fails: what is wrong is said in the findings, and reading goes on after it.
 ///
@@ -73,7 +43,14 @@ pub fn read(text: &str) -> Tunebook {
     reader.file();
     let mut findings = reader.findings;
     findings.sort_by_key(|finding| finding.span.start);
-    Tunebook { header: reader.file_header, tunes: reader.tunes, findings }
+    let text_after = reader.free_text.trim_end().to_owned();
+    Tunebook {
+        version: reader.version,
+        header: reader.file_header,
+        tunes: reader.tunes,
+        text_after,
+        findings,
+    }
 }
 
 /// Where in the file the next line stands.
@@ -96,8 +73,13 @@ struct Reader<'a> {
     findings_cut: bool,
     memory: usize,
     memory_cut: bool,
+    /// What follows `%abc` in the first line.
+    version: Option<String>,
     file_header: Vec<Field>,
     tunes: Vec<Tune>,
+    /// Free text since the last tune, and how much more of it may be kept.
+    free_text: String,
+    free_text_left: usize,
     /// The tune that is being read.
     tune: Tune,
     elements: usize,
@@ -120,12 +102,19 @@ struct Reader<'a> {
     macros: Vec<(String, String)>,
     /// `!` (or `+`) stands for line breaks only, by I:linebreak or I:decoration.
     exclamation_breaks: bool,
+    /// `+…+` are decorations only, by I:decoration +.
+    plus_decorations: bool,
+    /// Curly quotation marks, and spaces before lengths, have been spoken of in this tune.
+    curly_said: bool,
+    spaces_said: bool,
     /// I:linebreak <none>, or without <EOL>.
     line_ends_break: bool,
     /// L: or M: were given in the header, K: has been seen.
     unit_given: bool,
     /// Inside a %%begintext … %%endtext block: its end.
     block_end: Option<String>,
+    /// The directive that began it, which its lines are kept with.
+    block_field: Option<LastField>,
     /// The field that `+:` continues: in the header or in a voice.
     last_field: Option<LastField>,
     /// Where music is being read that stands for a macro: its place in the text.
@@ -163,8 +152,11 @@ impl<'a> Reader<'a> {
             memory: MOST_MEMORY
                 .min((2 * MOST_MEMORY).saturating_sub(2 * text.len()).max(MOST_MEMORY / 2)),
             memory_cut: false,
+            version: None,
             file_header: Vec::new(),
             tunes: Vec::new(),
+            free_text: String::new(),
+            free_text_left: MOST_FREE_TEXT,
             tune: Tune::default(),
             elements: 0,
             elements_cut: false,
@@ -178,9 +170,13 @@ impl<'a> Reader<'a> {
             symbols: HashMap::new(),
             macros: Vec::new(),
             exclamation_breaks: false,
+            plus_decorations: false,
+            curly_said: false,
+            spaces_said: false,
             line_ends_break: true,
             unit_given: false,
             block_end: None,
+            block_field: None,
             last_field: None,
             macro_span: None,
             voice_metres: HashMap::new(),
@@ -292,6 +288,11 @@ impl<'a> Reader<'a> {
         if let Some(block_end) = &self.block_end {
             if line.trim_start_matches("%%").trim() == block_end {
                 self.block_end = None;
+                if self.place == Place::Between {
+                    self.keep_free_text(line, start);
+                }
+            } else {
+                self.block_line(line, start);
             }
             return;
         }
@@ -301,10 +302,16 @@ impl<'a> Reader<'a> {
         }
         let bytes = line.as_bytes();
         if bytes[0] == b'%' {
+            // The file's identification (§2.1).
+            let first = self.text[..start].trim_start_matches('\u{feff}').is_empty();
             if bytes.get(1) == Some(&b'%') {
                 self.directive(start, end);
-            } else if line.starts_with("%abc") && start == 0 {
-                // The file's identification (§2.1).
+            } else if let Some(version) = line.strip_prefix("%abc")
+                && first
+            {
+                self.version = Some(version.trim_end().chars().take(16).collect());
+            } else {
+                self.comment(start + 1, end, false);
             }
             return;
         }
@@ -355,6 +362,7 @@ impl<'a> Reader<'a> {
             }
             Place::Between if !self.stray_said && looks_like_music(line) => {
                 self.stray_said = true;
+                self.keep_free_text(line, start);
                 self.find(
                     Severity::Warning,
                     start..end,
@@ -362,23 +370,98 @@ impl<'a> Reader<'a> {
                     "leave no line blank within a tune, and start each with X:",
                 );
             }
-            Place::FileHeader | Place::Between => {}
+            Place::FileHeader | Place::Between => self.keep_free_text(line, start),
+        }
+    }
+
+    /// Keeps a line that is no part of a tune, to be written back.
+    fn keep_free_text(&mut self, line: &str, at: usize) {
+        if line.len() >= self.free_text_left {
+            if self.free_text_left > 0 {
+                self.free_text_left = 0;
+                self.find(
+                    Severity::Note,
+                    at..at + line.len(),
+                    format!("more than {MOST_FREE_TEXT} bytes of free text; the rest is not kept"),
+                    "",
+                );
+            }
+            return;
+        }
+        self.free_text_left -= line.len() + 1;
+        if self.spend(line.len() + 1, at) {
+            self.free_text.push_str(line);
+            self.free_text.push('\n');
+        }
+    }
+
+    /// A line of a `%%begin…` block.
+    fn block_line(&mut self, line: &str, at: usize) {
+        if self.place == Place::Between {
+            return self.keep_free_text(line, at);
+        }
+        let room = MOST_FIELD.saturating_sub(line.len() + 1);
+        if !self.spend(line.len() + 1, at) {
+            return;
+        }
+        if let Some(place) = self.block_field
+            && let Some(field) = self.field_at(place)
+            && field.text.len() <= room
+        {
+            field.text.push('\n');
+            field.text.push_str(line);
+        }
+    }
+
+    /// Keeps a comment; `behind` says whether it stands behind something else on its line.
+    fn comment(&mut self, start: usize, end: usize, behind: bool) {
+        if self.place == Place::Between {
+            if !behind {
+                self.keep_free_text(&self.text[start - 1..end], start);
+            }
+            return;
+        }
+        let text = self.keep(self.text[start..end].trim_end(), start);
+        let span = start - 1..start + text.len();
+        let field = Field {
+            span: span.clone(),
+            letter: Field::COMMENT,
+            text,
+            inline: behind,
+            change: Change::Nothing,
+        };
+        let no_music = self.tune.voices.iter().all(|voice| voice.elements.is_empty());
+        match self.place {
+            Place::FileHeader => {
+                if self.file_header.len() < 1024 {
+                    self.file_header.push(field);
+                }
+            }
+            Place::Body if !no_music => {
+                self.push(None, span, ElementKind::Field(Box::new(field)));
+            }
+            _ => {
+                if self.tune.header.len() < 4096 && self.spend(size_of::<Field>(), start) {
+                    self.tune.header.push(field);
+                }
+            }
         }
     }
 
     fn blank_line(&mut self, at: usize) {
         match self.place {
-            Place::FileHeader if !self.file_header.is_empty() => self.place = Place::Between,
-            Place::FileHeader | Place::Between => {}
+            Place::FileHeader if self.file_header.iter().any(|field| !field.is_comment()) => {
+                self.place = Place::Between;
+            }
+            Place::FileHeader | Place::Between => {
+                if !self.free_text.is_empty() {
+                    self.keep_free_text("", at);
+                }
+            }
             Place::TuneHeader if at < self.blank_until => {}
             Place::TuneHeader => {
                 // Fields may go on after it: old files have blank lines in the header.
-                let rest = &self.text[at..];
-                let next = rest.lines().find(|line| !line.trim().is_empty());
-                self.blank_until = next.map_or(self.text.len(), |next| {
-                    next.as_ptr() as usize - self.text.as_ptr() as usize
-                });
-                let goes_on = next.is_some_and(|line| {
+                let goes_on = self.line_after_blanks(at).is_some_and(|line| {
                     let bytes = line.as_bytes();
                     bytes.get(1) == Some(&b':')
                         && bytes[0].is_ascii_alphabetic()
@@ -395,14 +478,44 @@ impl<'a> Reader<'a> {
                     self.finish_tune(at);
                 }
             }
-            Place::Body => self.finish_tune(at),
+            Place::Body if at < self.blank_until => {}
+            Place::Body => {
+                // A blank line between K: and the music would leave the tune without any.
+                let silent =
+                    !self.tune.voices.iter().any(|voice| voice.elements.iter().any(is_music));
+                let music = silent
+                    && self.line_after_blanks(at).is_some_and(|line| {
+                        looks_like_music(line) || line.starts_with("V:") || line.starts_with("[V:")
+                    });
+                if music {
+                    self.find(
+                        Severity::Warning,
+                        at..at,
+                        "a blank line before the music is read over",
+                        "a blank line ends a tune; leave it out",
+                    );
+                } else {
+                    self.finish_tune(at);
+                }
+            }
         }
+    }
+
+    /// The next line that is not blank; the blank ones before it are not looked at again.
+    fn line_after_blanks(&mut self, at: usize) -> Option<&str> {
+        let next = self.text[at..].lines().find(|line| !line.trim().is_empty());
+        self.blank_until = next
+            .map_or(self.text.len(), |next| next.as_ptr() as usize - self.text.as_ptr() as usize);
+        next
     }
 
     fn start_tune(&mut self, at: usize) {
         self.finish_tune(at);
         self.stray_said = false;
-        self.tune = Tune { span: at..at, inherited: self.file_header.clone(), ..Tune::default() };
+        let inherited =
+            self.file_header.iter().filter(|field| !field.is_comment()).cloned().collect();
+        let text_before = std::mem::take(&mut self.free_text).trim_end().to_owned();
+        self.tune = Tune { span: at..at, inherited, text_before, ..Tune::default() };
         self.elements = 0;
         self.elements_cut = false;
         self.voice = 0;
@@ -412,6 +525,9 @@ impl<'a> Reader<'a> {
         self.voice_metres.clear();
         self.parts.clear();
         self.exclamation_breaks = false;
+        self.plus_decorations = false;
+        self.curly_said = false;
+        self.spaces_said = false;
         self.line_ends_break = true;
         self.unit_given = false;
         self.pending = Attached::default();
@@ -421,8 +537,9 @@ impl<'a> Reader<'a> {
         self.place = Place::TuneHeader;
         // The tune itself, twice for the room that the list of them grows by.
         self.spend(2 * size_of::<Tune>() + size_of::<Voice>() + 256, at);
-        let inherited = std::mem::take(&mut self.tune.inherited);
-        for field in &inherited {
+        let mut inherited = std::mem::take(&mut self.tune.inherited);
+        for field in &mut inherited {
+            self.instruction(field);
             self.apply_header_field(field);
         }
         self.unit_given = inherited.iter().any(|field| matches!(field.change, Change::Unit(_)));
@@ -627,9 +744,10 @@ impl<'a> Reader<'a> {
     /// Whether what the text says so far makes up a tune without X:, as snippets do.
     fn begin_without_reference(&mut self, at: usize, letter: u8) {
         if self.place == Place::FileHeader && letter == b'K' {
-            let header = std::mem::take(&mut self.file_header);
+            let mut header = std::mem::take(&mut self.file_header);
             self.start_tune(header.first().map_or(at, |field| field.span.start));
-            for field in &header {
+            for field in &mut header {
+                self.instruction(field);
                 self.apply_header_field(field);
             }
             self.unit_given = header.iter().any(|field| matches!(field.change, Change::Unit(_)));

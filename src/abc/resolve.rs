@@ -1,7 +1,7 @@
 //! Core: what the written notes come to: values, durations and alterations.
 
 use super::model::*;
-use super::{Length, Metre};
+use super::{Key, Length, Metre};
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -67,7 +67,7 @@ impl Tune {
         for voice in &mut self.voices {
             let mut resolver = Resolver {
                 unit: self.unit,
-                signature: self.key.alterations(),
+                signature: signature(&self.key),
                 metre: self.metre.clone(),
                 swing,
                 ratio,
@@ -103,19 +103,28 @@ impl Tune {
         findings
     }
 
-    /// Whether R: says hornpipe, and nothing speaks against it in M: of the header: 2/4 or 4/4, or no metre there.
+    /// Whether R: of the header says hornpipe.
     fn is_hornpipe(&self) -> bool {
-        let named = self.header.iter().chain(&self.inherited).any(|field| {
-            field.letter == 'R'
-                && (field.text.starts_with("hornpipe") || field.text.starts_with("Hornpipe"))
-        });
-        named && (self.metre.bar().is_none() || swings(&self.metre))
+        let mut fields = self.header.iter().chain(&self.inherited);
+        fields.find(|field| field.letter == 'R').is_some_and(|field| is_hornpipe(&field.text))
     }
 }
 
-/// Whether a hornpipe of this metre has its pairs played long and short, two to one, as abc2midi plays them.
+/// Whether what R: says is a hornpipe.
+fn is_hornpipe(rhythm: &str) -> bool {
+    rhythm.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("hornpipe"))
+}
+
+/// Whether a hornpipe of this metre has its pairs played long and short, two to one, as abc2midi plays those in 2/4 and
+/// 4/4: in all of two beats.
 fn swings(metre: &Metre) -> bool {
-    metre.bar().is_some() && metre.unit == 4 && matches!(metre.numerator(), 2 | 4)
+    matches!((metre.numerator(), metre.unit), (2 | 4, 4) | (2, 2))
+}
+
+/// What a key signature does to each step.
+fn signature(key: &Key) -> [Alteration; 7] {
+    let (semitones, cents) = (key.alterations(), key.cents());
+    std::array::from_fn(|step| (semitones[step], cents[step]))
 }
 
 /// How far a written accidental reaches within its bar: `%%propagate-accidentals` (ABC 2.1 §11.3), and abc2midi's
@@ -160,8 +169,9 @@ type Alteration = (i8, i8);
 
 struct Resolver<'a> {
     unit: Length,
-    signature: [i8; 7],
+    signature: [Alteration; 7],
     metre: Metre,
+    /// R: says hornpipe.
     swing: bool,
     /// What a single `>` makes of two notes where `%%MIDI ratio` says it.
     ratio: Option<(u32, u32)>,
@@ -207,7 +217,7 @@ impl Resolver<'_> {
                     .in_bar
                     .get(&place)
                     .copied()
-                    .unwrap_or((self.signature[note.pitch.step as usize], 0));
+                    .unwrap_or(self.signature[note.pitch.step as usize]);
                 let mut tied = self.tied.iter().filter(|tied| tied.0 == exact).map(|tied| tied.1);
                 match tied.next() {
                     Some(first) if first != plain && tied.all(|other| other != plain) => first,
@@ -215,6 +225,26 @@ impl Resolver<'_> {
                 }
             }
         };
+    }
+
+    /// A key signature from here on. A tie joins notes of one pitch (§4.11): what a note before had from the old
+    /// signature is not carried into the new one.
+    fn set_key(&mut self, key: &Key) {
+        let old = std::mem::replace(&mut self.signature, signature(key));
+        self.tied.retain(|&((step, _), alteration)| alteration != old[step as usize]);
+    }
+
+    /// Ties every note of an element to the next one.
+    fn tie_all(&mut self, kind: &ElementKind) {
+        let notes = match kind {
+            ElementKind::Note(note) => std::slice::from_ref(note),
+            ElementKind::Chord(chord) => &chord.notes,
+            _ => &[],
+        };
+        for note in notes {
+            let place = (note.pitch.step, note.pitch.octave);
+            self.tied.push((place, (note.alteration, note.cents)));
+        }
     }
 
     fn voice(&mut self, elements: &mut [Element]) {
@@ -325,8 +355,11 @@ impl Resolver<'_> {
                 }
                 ElementKind::Field(field) => {
                     self.propagation = Propagation::of(field).unwrap_or(self.propagation);
+                    if field.letter == 'R' {
+                        self.swing = is_hornpipe(&field.text);
+                    }
                     match &field.change {
-                        Change::Key(Some(key), _) => self.signature = key.alterations(),
+                        Change::Key(Some(key), _) => self.set_key(key),
                         Change::Unit(unit) => self.unit = *unit,
                         Change::Metre(metre) => self.metre = metre.clone(),
                         change => self.ratio = broken_ratio(change).or(self.ratio),
@@ -335,6 +368,14 @@ impl Resolver<'_> {
                 }
                 ElementKind::BarsRest { .. } => {
                     last_swung = None;
+                    false
+                }
+                ElementKind::Ending(ending) => {
+                    if ending.tied
+                        && let Some(last) = last
+                    {
+                        self.tie_all(&before[last].kind);
+                    }
                     false
                 }
                 _ => false,
@@ -350,8 +391,8 @@ impl Resolver<'_> {
                 last_swung = None;
             } else if self.swing && swings(&self.metre) {
                 let eighth = matches!(element.kind, ElementKind::Note(_)).then_some(written);
-                // The metre's eighth (its sixteenth in 2/4) on an offbeat, after one of the same length.
-                let small = Length::new(self.metre.numerator(), 32);
+                // The eighth part of a bar (a sixteenth note in 2/4) on an offbeat, after one of the same length.
+                let small = self.metre.bar().unwrap_or(Length::ONE) / Length::new(8, 1);
                 let offbeat = position.denominator() == small.denominator();
                 if let (Some(length), Some(last_length), Some(last)) = (eighth, last_swung, last)
                     && length == last_length

@@ -1,5 +1,6 @@
 //! Core: tunes moved to another key.
 
+use super::chord;
 use super::model::Note;
 use super::{
     Accidental, Attached, Change, Element, ElementKind, Field, Key, Mode, Pitch, Step, Tune, Voice,
@@ -166,6 +167,11 @@ impl Shift {
             moved.tonic = Some(spelled(place(step, accidental) + shift.fifths, 1));
         }
         for (step, accidental) in &mut moved.accidentals {
+            // A microtone goes with its step.
+            if matches!(accidental, Accidental::Microtone { .. }) {
+                *step = spelled(place(*step, 0) + shift.fifths, 2).0;
+                continue;
+            }
             let (new, alteration) = spelled(place(*step, accidental.semitones()) + shift.fifths, 2);
             *step = new;
             if let Some(accidental_there) = Accidental::from_semitones(alteration) {
@@ -220,16 +226,32 @@ impl Shift {
 
     /// `F#m7/C#` moved; `None` where the text is no chord symbol, such as `Fine`.
     fn chord_symbol(self, symbol: &str) -> Option<String> {
-        let (chord, bass) = match symbol.split_once('/') {
-            Some((chord, bass)) => (chord, Some(bass)),
-            None => (symbol, None),
+        // An alternative in brackets moves with its chord, `G(Em)`, or stands alone, `(Em)`.
+        if let Some((before, rest)) = symbol.split_once('(')
+            && let Some((inner, after)) = rest.split_once(')')
+            && let Some(inner) = self.plain_chord_symbol(inner)
+        {
+            let before = if before.trim().is_empty() {
+                before.to_owned()
+            } else {
+                self.plain_chord_symbol(before)?
+            };
+            return Some(format!("{before}({inner}){after}"));
+        }
+        self.plain_chord_symbol(symbol)
+    }
+
+    fn plain_chord_symbol(self, symbol: &str) -> Option<String> {
+        let open = symbol.len() - symbol.trim_start().len();
+        let (root, rest) = self.root(&symbol[open..])?;
+        let (kind, bass) = match rest.rsplit_once('/') {
+            Some((kind, bass)) if !chord::is_kind(rest) => (kind, Some(bass)),
+            _ => (rest, None),
         };
-        let open = chord.len() - chord.trim_start_matches(['(', ' ']).len();
-        let (root, kind) = self.root(&chord[open..])?;
-        if !is_chord_kind(kind) {
+        if !kind.trim_end().is_empty() && !chord::is_kind(kind) {
             return None;
         }
-        let mut moved = format!("{}{root}{kind}", &chord[..open]);
+        let mut moved = format!("{}{root}{kind}", &symbol[..open]);
         if let Some(bass) = bass {
             moved.push('/');
             match self.root(bass) {
@@ -249,38 +271,11 @@ impl Shift {
 
     /// The root at the start of a text, moved, and what follows it.
     fn root(self, text: &str) -> Option<(String, &str)> {
-        let letter = text.chars().next().filter(char::is_ascii)?;
-        let step = Step::from_letter(letter)?;
-        let rest = &text[1..];
-        let (alteration, rest) = if let Some(rest) = rest.strip_prefix(['#', '♯']) {
-            (1, rest)
-        } else if let Some(rest) = rest.strip_prefix(['b', '♭']) {
-            (-1, rest)
-        } else {
-            (0, rest)
-        };
+        let (step, alteration, rest) = chord::root(text)?;
         let (step, alteration) = spelled(place(step, alteration) + self.fifths, 1);
         let mark = ["b", "", "#"][(alteration + 1) as usize];
         Some((format!("{}{mark}", step.letter()), rest))
     }
-}
-
-/// Whether what follows a root is the kind of a chord (§4.18), and not the rest of a word.
-fn is_chord_kind(kind: &str) -> bool {
-    const PARTS: [&str; 14] = [
-        "maj", "Maj", "min", "dim", "aug", "sus", "add", "alt", "omit", "no", "ma", "mi", "m", "M",
-    ];
-    let mut rest = kind;
-    while let Some(c) = rest.chars().next() {
-        if let Some(part) = PARTS.iter().find(|part| rest.starts_with(**part)) {
-            rest = &rest[part.len()..];
-        } else if c.is_ascii_digit() || "#b♯♭+-°oøØ∆Δ^(), ".contains(c) {
-            rest = &rest[c.len_utf8()..];
-        } else {
-            return false;
-        }
-    }
-    true
 }
 
 #[cfg(test)]

@@ -177,12 +177,17 @@ impl Walk<'_> {
             }
         }
         self.steps = self.steps.saturating_sub(cost);
-        if range.start >= end {
+        self.add(range.start..end);
+    }
+
+    /// Puts elements at the end of the order.
+    fn add(&mut self, range: Range<usize>) {
+        if range.is_empty() {
             return;
         }
         match self.order.last_mut() {
-            Some(last) if last.end == range.start => last.end = end,
-            _ => self.order.push(range.start..end),
+            Some(last) if last.end == range.start => last.end = range.end,
+            _ => self.order.push(range),
         }
     }
 
@@ -347,12 +352,8 @@ impl Walk<'_> {
             .filter(|number| numbers.binary_search(number).is_err())
             .nth(body)
         {
-            let after = section
-                .endings
-                .iter()
-                .find(|ending| ending.lowest() > gap)
-                .unwrap_or(first)
-                .at;
+            let after =
+                section.endings.iter().find(|ending| ending.lowest() > gap).unwrap_or(first).at;
             self.say(
                 Severity::Warning,
                 self.elements[after].span.clone(),
@@ -365,10 +366,9 @@ impl Walk<'_> {
         for (index, ending) in section.endings.iter().enumerate() {
             let next = section.endings.get(index + 1).map_or(section.close, |next| next.at);
             let closed = section.ends.iter().any(|&end| end >= ending.at && end < next);
-            let goes_on = section
-                .endings
-                .get(index + 1)
-                .is_some_and(|next| numbers.iter().all(|&n| !ending.plays_on(n) || next.plays_on(n)));
+            let goes_on = section.endings.get(index + 1).is_some_and(|next| {
+                numbers.iter().all(|&n| !ending.plays_on(n) || next.plays_on(n))
+            });
             let only_last = numbers.iter().all(|&n| !ending.plays_on(n) || Some(n) == last);
             if !closed && !goes_on && !only_last {
                 self.say(
@@ -433,7 +433,8 @@ impl Walk<'_> {
                 Until::Coda => to_coda,
                 Until::Open => Some(mark.point),
             };
-            let again = leave.and_then(|leave| parted_at_first(&again, leave)).map_or(again, |(a, _)| a);
+            let again =
+                leave.and_then(|leave| parted_at_first(&again, leave)).map_or(again, |(a, _)| a);
             done.extend(again);
             rest = match (until, coda) {
                 (Until::Open, _) => after,
@@ -448,7 +449,7 @@ impl Walk<'_> {
         }
         done.append(&mut rest);
         for range in done {
-            self.play(range.clone(), range.start);
+            self.add(range);
         }
     }
 
@@ -463,8 +464,10 @@ impl Walk<'_> {
             findings: &mut findings,
         };
         again.sections(0..self.elements.len(), target, Manner::Once);
-        self.cut = self.cut.take().or(again.cut);
-        again.order
+        let (steps, cut, order) = (again.steps, again.cut, again.order);
+        self.steps = steps;
+        self.cut = self.cut.take().or(cut);
+        order
     }
 
     /// Says which notes no pass plays.
@@ -483,17 +486,17 @@ impl Walk<'_> {
                 open = false;
             }
             if !played[at] && sounds {
-                match silent.last_mut().filter(|_| open) {
-                    Some(last) => last.end = at + 1,
-                    None if silent.len() < MOST_JUMPS => silent.push(at..at + 1),
-                    None => break,
+                let most = silent.len() >= MOST_JUMPS;
+                match silent.last_mut() {
+                    Some(last) if open => last.end = at + 1,
+                    _ if most => break,
+                    _ => silent.push(at..at + 1),
                 }
                 open = true;
             }
         }
         for range in silent {
-            let span =
-                self.elements[range.start].span.start..self.elements[range.end - 1].span.end;
+            let span = self.elements[range.start].span.start..self.elements[range.end - 1].span.end;
             let part = labels.iter().rev().find(|label| label.1 <= range.start);
             let whole_part = part.is_some_and(|part| !played[part.1]);
             let (text, hint) = match part {
@@ -670,7 +673,8 @@ fn ending_follows(elements: &[Element], at: usize) -> bool {
 
 /// The sections of a range, one after the other.
 fn sections(elements: &[Element], range: &Range<usize>) -> Vec<Section> {
-    let mut gathering = Gathering { start: range.start, boundary: range.start, ..Gathering::default() };
+    let mut gathering =
+        Gathering { start: range.start, boundary: range.start, ..Gathering::default() };
     let elements = &elements[..range.end];
     for at in range.clone() {
         match &elements[at].kind {

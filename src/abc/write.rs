@@ -2,16 +2,17 @@
 
 use super::model::Note;
 use super::{
-    Accidental, AnnotationPlace, Attached, Bar, BarLine, Chord, Clef, Element, ElementKind, Ending,
-    Field, Grace, Length, LineBreak, Pitch, Tie, Tune, Tunebook, Voice,
+    AnnotationPlace, Attached, Bar, BarLine, Chord, Clef, CurveSide, Element, ElementKind, Ending,
+    Field, Grace, Length, LineBreak, Pitch, Tie, Tune, Tunebook, Voice, text,
 };
+use std::borrow::Cow;
 use std::fmt::Write;
 
 /// A tune as ABC text that reads back as the same tune.
 ///
 /// What the tune has from its file header is written into its own, so that it stands alone. Macros (m:) are
-/// written out where they were used. Layout that means nothing (runs of spaces, comments, continued lines) is
-/// not kept; each voice's music is written in one piece.
+/// written out where they were used. Layout that means nothing (runs of spaces, continued lines) is
+/// not kept; comments are. Each voice's music is written in one piece.
 ///
 /// ```
 /// let text = "X:1\nT:Scale\nM:4/4\nL:1/4\nK:Dmix\nDEFG|A3/2B/c2|]\n";
@@ -23,18 +24,24 @@ pub fn write(tune: &Tune) -> String {
     sheet.text
 }
 
-/// A whole tunebook as ABC text: its file header once, then each tune, an empty line between them.
+/// A whole tunebook as ABC text: its file header once, then each tune, an empty line between them; free text stays
+/// where it stood.
 pub fn write_book(book: &Tunebook) -> String {
     let mut sheet = Sheet::default();
+    if let Some(version) = &book.version {
+        let _ = writeln!(sheet.text, "%abc{version}");
+    }
     for field in &book.header {
         sheet.field(field);
     }
     for tune in &book.tunes {
+        sheet.free_text(&tune.text_before);
         if !sheet.text.is_empty() {
             sheet.text.push('\n');
         }
         sheet.tune(tune, &[]);
     }
+    sheet.free_text(&book.text_after);
     sheet.text
 }
 
@@ -50,6 +57,17 @@ struct Sheet {
 }
 
 impl Sheet {
+    /// Text that is no part of a tune.
+    fn free_text(&mut self, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        if !self.text.is_empty() {
+            self.text.push('\n');
+        }
+        let _ = writeln!(self.text, "{text}");
+    }
+
     fn tune(&mut self, tune: &Tune, inherited: &[Field]) {
         self.in_line = false;
         self.exclamation_breaks = false;
@@ -67,7 +85,8 @@ impl Sheet {
             self.field(field);
         }
         let has_music = tune.voices.iter().any(|voice| !voice.elements.is_empty());
-        if has_music && tune.header.last().is_none_or(|field| field.letter != 'K') {
+        let last = tune.header.iter().rfind(|field| !field.is_comment());
+        if has_music && last.is_none_or(|field| field.letter != 'K') {
             let _ = writeln!(self.text, "K:{}", tune.key);
         }
         // What the header says of voices need not be said again.
@@ -102,7 +121,7 @@ impl Sheet {
             'm' => {}
             '%' => {
                 let _ = writeln!(self.text, "%%{}", field.text);
-                // A block's text is not kept, and an open block would swallow the tune.
+                // An open block would swallow the tune.
                 let word = field.text.split_whitespace().next().unwrap_or_default();
                 if let Some(block @ ("text" | "ps" | "svg" | "ml" | "js" | "css")) =
                     word.strip_prefix("begin")
@@ -110,10 +129,18 @@ impl Sheet {
                     let _ = writeln!(self.text, "%%end{block}");
                 }
             }
+            Field::COMMENT => {
+                if field.inline && self.text.ends_with('\n') {
+                    // Behind the field before it.
+                    self.text.pop();
+                    self.text.push(' ');
+                }
+                let _ = writeln!(self.text, "%{}", field.text);
+            }
             letter => {
                 // `e:|` at a line's start would be music.
                 let space = if field.text.starts_with(['|', ':']) { " " } else { "" };
-                let _ = writeln!(self.text, "{letter}:{space}{}", field.text);
+                let _ = writeln!(self.text, "{letter}:{space}{}", text_of(field));
             }
         }
     }
@@ -153,7 +180,7 @@ impl Sheet {
             property("octave", octave.map(|n| n.to_string()));
             property("stafflines", staff_lines.map(|n| n.to_string()));
             for (name, value) in &voice.properties {
-                property(name, Some(value.clone()));
+                property(name, Some(text::quoted(value)));
             }
         }
         self.text.push('\n');
@@ -209,7 +236,14 @@ impl Sheet {
                 self.end_line();
                 return;
             }
-            ElementKind::Field(field) if !field.inline => {
+            ElementKind::Field(field) if field.is_comment() && field.inline && self.in_line => {
+                let _ = write!(self.text, " %{}", field.text);
+                if !matches!(next, Some(ElementKind::LineBreak(LineBreak::EndOfLine))) {
+                    self.end_line();
+                }
+                return;
+            }
+            ElementKind::Field(field) if !field.inline || field.is_comment() => {
                 if self.in_line {
                     if !self.ends_break_no_line {
                         self.text.push('\\');
@@ -265,8 +299,13 @@ impl Sheet {
                     let _ = write!(self.text, "({p}:{q}:{r}");
                 }
             }
-            ElementKind::SlurStart { dotted } => {
-                self.text.push_str(if *dotted { ".(" } else { "(" })
+            ElementKind::SlurStart { dotted, side } => {
+                self.text.push_str(if *dotted { ".(" } else { "(" });
+                self.text.push_str(match side {
+                    Some(CurveSide::Above) => "'",
+                    Some(CurveSide::Below) => ",",
+                    None => "",
+                });
             }
             ElementKind::SlurEnd => self.text.push(')'),
             ElementKind::Bar(bar) => {
@@ -303,7 +342,9 @@ impl Sheet {
                                 .first()
                                 .is_some_and(|first| first.letter.is_none())
                     });
-                if !ending.text.is_empty()
+                if ending.tied {
+                    self.text.push_str(" -");
+                } else if !ending.text.is_empty()
                     && !decorated
                     && !matches!(next, Some(ElementKind::BeamBreak))
                 {
@@ -315,7 +356,7 @@ impl Sheet {
             ElementKind::Field(field) => {
                 self.follow(field);
                 let space = if field.text.starts_with(['|', ':']) { " " } else { "" };
-                let _ = write!(self.text, "[{}:{space}{}]", field.letter, field.text);
+                let _ = write!(self.text, "[{}:{space}{}]", field.letter, text_of(field));
             }
             ElementKind::Overlay { bars } => {
                 // Two in a row are not one that goes back further. A backquote means nothing (§4.7).
@@ -336,7 +377,7 @@ impl Sheet {
     fn attached(&mut self, attached: Option<&Attached>) {
         let Some(attached) = attached else { return };
         for symbol in &attached.chord_symbols {
-            let _ = write!(self.text, "\"{symbol}\"");
+            let _ = write!(self.text, "\"{}\"", text::quoted(symbol));
         }
         for annotation in &attached.annotations {
             let place = match annotation.place {
@@ -346,7 +387,7 @@ impl Sheet {
                 AnnotationPlace::Right => '>',
                 AnnotationPlace::Free => '@',
             };
-            let _ = write!(self.text, "\"{place}{}\"", annotation.text);
+            let _ = write!(self.text, "\"{place}{}\"", text::quoted(&annotation.text));
         }
         if let Some(grace) = &attached.grace {
             self.grace(grace);
@@ -428,7 +469,7 @@ impl Sheet {
 
     fn ending(&mut self, ending: &Ending) {
         if !ending.text.is_empty() || ending.passes.is_empty() {
-            let _ = write!(self.text, "[\"{}\"", ending.text);
+            let _ = write!(self.text, "[\"{}\"", text::quoted(&ending.text));
             return;
         }
         let passes: Vec<String> = ending
@@ -441,6 +482,14 @@ impl Sheet {
             )
             .collect();
         let _ = write!(self.text, "[{}", passes.join(","));
+    }
+}
+
+/// What a field says, as ABC writes it.
+fn text_of(field: &Field) -> Cow<'_, str> {
+    match text::Kind::of_field(field.letter) {
+        Some(kind) => text::written(&field.text, kind),
+        None => Cow::Borrowed(&field.text),
     }
 }
 
@@ -459,22 +508,7 @@ fn would_merge(one: &Bar, two: &Bar) -> bool {
 
 /// A pitch as ABC writes it, `^c'` (§4.1, §4.2).
 fn pitch(pitch: Pitch) -> String {
-    let mut text = match pitch.accidental {
-        None => String::new(),
-        Some(Accidental::DoubleFlat) => "__".into(),
-        Some(Accidental::Flat) => "_".into(),
-        Some(Accidental::Natural) => "=".into(),
-        Some(Accidental::Sharp) => "^".into(),
-        Some(Accidental::DoubleSharp) => "^^".into(),
-        Some(Accidental::Microtone { numerator, denominator }) => {
-            let sign = if numerator < 0 { '_' } else { '^' };
-            let numerator = numerator.unsigned_abs();
-            match denominator {
-                1 => format!("{sign}{numerator}"),
-                denominator => format!("{sign}{numerator}/{denominator}"),
-            }
-        }
-    };
+    let mut text = pitch.accidental.map_or_else(String::new, |accidental| accidental.to_string());
     let letter = pitch.step.letter();
     if pitch.octave >= 5 {
         text.push(letter.to_ascii_lowercase());

@@ -1,8 +1,8 @@
 //! Core: what sounds, played out: loudness, staccato, grace notes, trills, rolls, turns and mordents.
 
+use super::super::Length;
 use super::super::model::{Attached, Grace, Note as WrittenNote, Step};
 use super::super::performance::{MOST_NOTES, Note, PPQ, PerformOptions, Performance};
-use super::super::Length;
 use super::ties::Sounding;
 use super::timeline::Moment;
 
@@ -54,12 +54,7 @@ impl Ornament {
             }
             Self::Turn if total >= 4 => {
                 let quarter = total / 4;
-                vec![
-                    (upper, quarter),
-                    (key, quarter),
-                    (lower, quarter),
-                    (key, total - quarter * 3),
-                ]
+                vec![(upper, quarter), (key, quarter), (lower, quarter), (key, total - quarter * 3)]
             }
             // A long roll: the note, a cut above, the note, a tap below, the note.
             Self::Roll if total >= 5 * SHORT => {
@@ -123,9 +118,8 @@ pub(super) fn play(
         if !sound.tied && is(&["staccato", "dot", "wedge"]) {
             note.duration = (ticks / 2).max(1);
         }
-        let grace = attached
-            .and_then(|attached| attached.grace.as_ref())
-            .filter(|_| options.grace_notes);
+        let grace =
+            attached.and_then(|attached| attached.grace.as_ref()).filter(|_| options.grace_notes);
         if let Some(grace) = grace {
             let taken = grace_ticks(grace, moment, sound.written.duration * moment.stretch);
             if sound.first && taken > 0 {

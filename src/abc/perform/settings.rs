@@ -153,6 +153,17 @@ impl Settings {
         settings
     }
 
+    /// The same before an instrument, a controller, drums or a drone were asked for.
+    pub(super) fn before_anything_is_told(&self) -> Self {
+        Self {
+            programs: [None; 16],
+            controls: Rc::default(),
+            drumming: None,
+            droning: None,
+            ..self.clone()
+        }
+    }
+
     /// The channel that notes are on.
     pub(super) fn channel(&self) -> u8 {
         self.midi_channel.unwrap_or(if self.percussion { PERCUSSION } else { self.own_channel })
@@ -493,11 +504,7 @@ pub(super) fn at_places(
 pub(super) fn changes_what_is_heard(field: &Field) -> bool {
     matches!(
         field.change,
-        Change::Metre(_)
-            | Change::Unit(_)
-            | Change::Key(..)
-            | Change::Tempo(_)
-            | Change::Midi(_)
+        Change::Metre(_) | Change::Unit(_) | Change::Key(..) | Change::Tempo(_) | Change::Midi(_)
     )
 }
 

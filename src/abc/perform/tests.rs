@@ -1,7 +1,7 @@
 //! Core: facts about how tunes are played.
 
+use super::super::performance::{MOST_NOTES, MOST_TICKS, Note};
 use super::super::{PerformOptions, Performance, Tune, perform, read};
-use super::{MOST_NOTES, MOST_TICKS, Note};
 
 fn tune(header: &str, music: &str) -> Tune {
     let text = format!("X:1\nT:t\nM:4/4\nL:1/4\n{header}\n{music}\n");
@@ -319,4 +319,296 @@ fn what_would_play_for_ever_is_cut_and_said() {
     let endless = tune("K:C", &format!("|: {} |[1-60000 A :|[60001 B", "A4 ".repeat(500)));
     let performance = perform(&endless, &PerformOptions::melody_only());
     assert!(performance.findings.iter().any(|finding| finding.text.contains("cut")));
+}
+/// The notes' letters of a tune of one voice with this header, and what is said of how it is played.
+fn heard(header: &str, music: &str) -> (String, Vec<String>) {
+    let said = melody(header, music).findings.into_iter().map(|finding| finding.text).collect();
+    (letters(header, music), said)
+}
+
+/// What is said of how a tune is played, and the place in the text that it points at.
+fn pointed_at(header: &str, music: &str) -> Vec<(String, String)> {
+    let text = format!("X:1\nT:t\nM:4/4\nL:1/4\n{header}\n{music}\n");
+    let performance = perform(&read(&text).tunes[0], &PerformOptions::default());
+    let place = |finding: &super::Finding| text[finding.span.clone()].to_owned();
+    performance.findings.iter().map(|finding| (finding.text.clone(), place(finding))).collect()
+}
+
+#[test]
+fn an_end_of_repeat_before_the_first_ending_does_not_play_for_ever() {
+    for (music, expected) in [
+        ("|:CD:|1 EF:|2 GA|]", "C D E F C D G A"),
+        ("CD:|1 EF:|2 GA|]", "C D E F C D G A"),
+        ("|:CD|EF:|[1 GA:|[2 Bc|]", "C D E F G A C D E F B C"),
+        ("|:CD:|1 EF:|1 GA:|2 Bc|]", "C D E F C D G A B C"),
+        ("|:CD:|\n|1 EF:|2 GA|]", "C D E F C D G A"),
+        ("|:CD:|[1,3 EF:|[2 GA:|", "C D E F C D G A C D E F"),
+        ("|:CD:|1 EF|] GA|]", "C D C D E F G A"),
+    ] {
+        let (letters, said) = heard("K:C", music);
+        assert_eq!(letters, expected, "{music}");
+        assert!(!said.is_empty() || music.contains("] GA"), "{music}");
+    }
+    let said = pointed_at("K:C", "|:CD:|1 EF:|2 GA|]");
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert_eq!(said[0].1, ":|");
+}
+
+#[test]
+fn every_ending_is_played_whatever_its_number_and_however_the_one_before_ends() {
+    for (music, expected) in [
+        ("|:CD|1 EF|2 GA|]", "C D E F C D G A"),
+        ("|:CD|1 EF:|3 GA|]", "C D E F C D G A"),
+        ("|:CD|1 EF:|2 GA|4 Bc|]", "C D E F C D G A C D B C"),
+        ("|:CD|[1 EF|[2 GA||Bc|]", "C D E F C D G A B C"),
+        ("|:CD|2 EF:|1 GA|]", "C D G A C D E F"),
+        ("|:CD|EF:|2 GA:|3 Bc|]", "C D E F C D E F G A C D E F B C"),
+        ("|:CD|1 EF|2 GA:|3 Bc|]", "C D E F C D G A C D B C"),
+        ("|:CD|3 EF:|3 GA:|", "C D E F G A"),
+        ("|:CD|1 EF:||:GA|2 Bc:|", "C D E F C D G A B C"),
+    ] {
+        let (letters, said) = heard("K:C", music);
+        assert_eq!(letters, expected, "{music}");
+        // An unmarked first ending and a single one are nothing unusual.
+        if !music.contains(":|2 GA:|3") && !music.contains("||:GA") {
+            assert!(!said.is_empty(), "{music}");
+        }
+    }
+    // What is by the book is not spoken of.
+    for music in [
+        "|:A|1 B:|2 c:|3 d|]",
+        "|:A|[1-3 B:|[4 c|]",
+        "|:A|1 B:|2 c||d|]",
+        "|:A|1 B:|2 c:|",
+        "A|1 B:|2 c|]",
+    ] {
+        assert_eq!(heard("K:C", music).1, [""; 0], "{music}");
+    }
+}
+
+#[test]
+fn a_part_that_the_order_leaves_out_is_said() {
+    let said = pointed_at("P:AB\nK:C", "P:A\nCD|\nP:B\nEF|\nP:C\nGA|]");
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].0.contains("the part C is never played"), "{said:?}");
+    assert_eq!(said[0].1, "GA");
+}
+
+#[test]
+fn a_part_played_as_often_as_it_has_endings_plays_one_of_them_each_time() {
+    let music = "P:A\nc4|[1 d4:|[2 e4:|[3 f4|]";
+    assert_eq!(letters("P:A3\nK:C", music), "C D C E C F");
+    assert_eq!(letters("P:A3B\nK:C", &format!("{music}\nP:B\ng4|]")), "C D C E C F G");
+    assert_eq!(letters("P:A4\nK:C", "P:A\nc4|[1,3 d4:|[2,4 e4|]"), "C D C E C D C E");
+    // A repeat of its own in a part that comes twice is a repeat.
+    assert_eq!(letters("P:ABA\nK:C", "P:A\n|:c|1 d:|2 e|]\nP:B\nf|]"), "C D C E F C D C E");
+}
+
+#[test]
+fn what_holds_at_a_place_holds_whenever_it_is_played() {
+    let tempos = |header: &str, music: &str| -> Vec<(u32, u32)> {
+        let performance = melody(header, music);
+        let tempo =
+            |tempo: &super::Tempo| (tempo.start, 60_000_000 / tempo.microseconds_per_quarter);
+        performance.tempos.iter().map(tempo).collect()
+    };
+    let bar = 1920;
+    assert_eq!(
+        tempos("Q:1/4=60\nK:C", "|:CDEF|[Q:1/4=120]GABc:|"),
+        [(0, 60), (bar, 120), (2 * bar, 60), (3 * bar, 120)]
+    );
+    assert_eq!(
+        tempos("Q:1/4=60\nK:C", "|:CDEF|1 [Q:1/4=120]GABc:|2 cBAG|]"),
+        [(0, 60), (bar, 120), (2 * bar, 60), (3 * bar, 120)]
+    );
+    assert_eq!(
+        tempos("P:ABA\nQ:1/4=60\nK:C", "P:A\nCDEF|\nP:B\n[Q:1/4=120]CDEF|"),
+        [(0, 60), (bar, 120), (2 * bar, 60)]
+    );
+    let programs = |music: &str| -> Vec<(u32, u8)> {
+        melody("%%MIDI program 5\nK:C", music)
+            .programs
+            .iter()
+            .map(|p| (p.start, p.program))
+            .collect()
+    };
+    assert_eq!(
+        programs("|:CDEF|[I:MIDI program 40]GABc:|"),
+        [(0, 5), (bar, 40), (2 * bar, 5), (3 * bar, 40)]
+    );
+    assert_eq!(letters("K:C", "|:CD|[K:C transpose=2]CD:|"), "C D D E C D D E");
+    assert_eq!(
+        times("K:C", "|:C4|[K:C clef=treble+8]C4:|"),
+        "60@0+1920 72@1920+1920 60@3840+1920 72@5760+1920"
+    );
+    assert_eq!(
+        times("K:C", "|:C4|[I:MIDI transpose 12]C4:|"),
+        "60@0+1920 72@1920+1920 60@3840+1920 72@5760+1920"
+    );
+    let channels = |music: &str| -> Vec<u8> {
+        melody("K:C", music).notes.iter().map(|note| note.channel).collect()
+    };
+    assert_eq!(channels("|:C4|[I:MIDI channel 10]C4:|"), [0, 9, 0, 9]);
+    let loud = |music: &str| -> Vec<u8> {
+        let performance = perform(&tune("K:C", music), &PerformOptions::default());
+        performance.notes.iter().map(|note| note.velocity).collect()
+    };
+    assert_eq!(loud("!p!|:C4|!f!C4:|"), [60, 105, 60, 105]);
+    let chords = |music: &str| -> Vec<u32> {
+        let performance = perform(&tune("K:C", music), &PerformOptions::default());
+        let mut starts: Vec<u32> =
+            performance.notes.iter().filter(|n| n.accompaniment).map(|n| n.start / bar).collect();
+        starts.dedup();
+        starts
+    };
+    assert_eq!(chords("\"C\"|:C4|[I:MIDI gchordoff]C4:|"), [0, 2]);
+    // The chord that sounds at a place, too.
+    let bass = |music: &str| -> Vec<u8> {
+        let performance =
+            perform(&tune("%%MIDI gchord fzzz\nK:C", music), &PerformOptions::default());
+        performance.notes.iter().filter(|n| n.accompaniment).map(|n| n.key % 12).collect()
+    };
+    assert_eq!(bass("\"C\"C4|:C4|\"G\"D4:|"), [0, 0, 7, 0, 7]);
+}
+
+#[test]
+fn jumps_are_played_once_and_without_repeats() {
+    for (music, expected) in [
+        ("CD|EF|GA!D.C.!|]", "C D E F G A C D E F G A"),
+        ("!segno!CD|EF!fine!|GA|Bc!D.C.alfine!|]", "C D E F G A B C C D E F"),
+        ("CD|EF!dacoda!|GA!D.C.alcoda!|!coda!cc|]", "C D E F G A C D E F C C"),
+        ("CD|!segno!EF|!fine!GA|Bc!D.S.!|]", "C D E F G A B C E F G A"),
+        ("CD|SEF|GAO|Bc!D.S.alcoda!|Odd|]", "C D E F G A B C E F G A D D"),
+        ("|:CD|1 EF:|2 GA!fine!|]|:Bc:|!D.C.!|]", "C D E F C D G A B C B C C D G A"),
+        ("CD|EF\"^Fine\"|GA|B\"_D.C. al Fine\"c|]", "C D E F G A B C C D E F"),
+        ("CD|\"D.C.\"EF|GA|]", "C D E F C D E F G A"),
+        ("|:CD|EF!D.C.!:|GA|]", "C D E F C D E F C D E F G A"),
+    ] {
+        let (letters, said) = heard("K:C", music);
+        assert_eq!(letters, expected, "{music}");
+        assert_eq!(said, [""; 0], "{music}");
+    }
+}
+
+#[test]
+fn a_jump_that_can_not_be_made_out_is_said_and_not_made() {
+    for music in ["CD|EF!D.S.!|]", "CD|EF!D.C.alfine!|]", "CD|EF!D.C.alcoda!|!coda!GA|]"] {
+        let (letters, said) = heard("K:C", music);
+        assert!(letters == "C D E F" || letters == "C D E F G A", "{letters}");
+        assert!(said.iter().any(|text| text.contains("jump is not made")), "{music}: {said:?}");
+    }
+}
+
+#[test]
+fn a_jump_in_one_voice_leads_the_others_along() {
+    let performance = melody("K:C", "V:1\nC4|D4!fine!|E4!D.C.alfine!|]\nV:2\nC,4|D,2D,2|E,4|]");
+    let keys = |voice: u16| -> Vec<u8> {
+        performance.notes.iter().filter(|note| note.voice == voice).map(|note| note.key).collect()
+    };
+    assert_eq!(keys(0), [60, 62, 64, 60, 62]);
+    assert_eq!(keys(1), [48, 50, 50, 52, 48, 50, 50]);
+    assert_eq!(performance.findings, []);
+}
+
+#[test]
+fn percussion_is_played_on_its_channel_and_with_its_sounds() {
+    let heard = |header: &str, music: &str| -> Vec<(u8, u8)> {
+        melody(header, music).notes.iter().map(|note| (note.channel, note.key)).collect()
+    };
+    assert_eq!(heard("K:perc", "Fc|]"), [(9, 65), (9, 72)]);
+    assert_eq!(
+        heard(
+            "%%percmap F acoustic-bass-drum\n%%percmap c 38\n%%percmap ^g c-h-h\nK:C perc",
+            "Fc^g|]"
+        ),
+        [(9, 35), (9, 38), (9, 42)]
+    );
+    assert_eq!(heard("V:1\nV:2 clef=perc\nK:C", "[V:1]C4|\n[V:2]F4|"), [(0, 60), (9, 65)]);
+}
+
+#[test]
+fn controllers_are_set_when_they_are_asked_for() {
+    let controls = |header: &str, music: &str| -> Vec<(u32, u8, u8, u8)> {
+        let performance = melody(header, music);
+        performance.controls.iter().map(|c| (c.start, c.channel, c.controller, c.value)).collect()
+    };
+    assert_eq!(controls("%%MIDI control 7 35\nK:C", "C4|"), [(0, 0, 7, 35)]);
+    assert_eq!(
+        controls("K:C", "|:C4|[I:MIDI control 10 20]C4|[I:MIDI control 10 90]C4|"),
+        [(1920, 0, 10, 20), (3840, 0, 10, 90)]
+    );
+}
+
+#[test]
+fn a_key_may_have_microtones() {
+    let performance = melody("K:C ^/f", "F G =F F | F");
+    let bends: Vec<(u32, i8)> =
+        performance.bends.iter().map(|bend| (bend.start, bend.cents)).collect();
+    assert_eq!(bends, [(0, 50), (480, 0), (1920, 50)]);
+}
+
+#[test]
+fn hornpipes_swing_in_every_metre_of_two_beats_and_wherever_they_are_named() {
+    let swung = [320, 160, 320, 160];
+    for header in [
+        "R:hornpipe\nM:C|\nL:1/8\nK:G",
+        "R:Hornpipe, set dance\nM:2/2\nL:1/8\nK:G",
+        "M:4/4\nL:1/8\nK:G\nR:HORNPIPE",
+    ] {
+        let lengths: Vec<u32> =
+            melody(header, "GABc d4|").notes.iter().map(|n| n.duration).collect();
+        assert_eq!(lengths[..4], swung, "{header}");
+    }
+    let plain = melody("R:reel\nM:C|\nL:1/8\nK:G", "GABc d4|");
+    assert_eq!(plain.notes[0].duration, 240);
+}
+
+#[test]
+fn a_slow_tempo_is_kept() {
+    assert_eq!(melody("Q:1/4=1\nK:C", "C").tempos[0].microseconds_per_quarter, 60_000_000);
+}
+
+#[test]
+fn tuplets_of_one_note_are_played() {
+    assert_eq!(times("K:C", "(1:2:2CD E"), "60@0+960 62@960+960 64@1920+480");
+    assert_eq!(times("K:C", "(3:2:1C3 D"), "60@0+960 62@960+480");
+}
+
+#[test]
+fn a_tie_over_a_change_of_key_joins_only_what_sounds_alike() {
+    assert_eq!(times("K:C", "f2-[K:D]f2|"), "77@0+960 78@960+960");
+    assert_eq!(times("K:C", "^f2-[K:D]f2|"), "78@0+1920");
+    assert_eq!(times("K:C", "^f4-|[K:F]f2 f2|"), "78@0+2880 77@2880+960");
+}
+
+#[test]
+fn a_tie_at_the_start_of_an_ending_is_that_ending_s() {
+    assert_eq!(
+        times("K:C", "|:c2 d2|1 -d2 e2:|2 d4|]"),
+        "72@0+960 74@960+1920 76@2880+960 72@3840+960 74@4800+960 74@5760+1920"
+    );
+}
+
+#[test]
+fn ties_to_nothing_voices_that_drift_and_words_for_chords_are_said() {
+    let said = |header: &str, music: &str| -> Vec<String> {
+        let performance = perform(&tune(header, music), &PerformOptions::default());
+        performance.findings.into_iter().map(|finding| finding.text).collect()
+    };
+    for music in ["C-D EF|]", "E-z E2|]", "C4-|]", "[C-E]2 [DE]2|]"] {
+        assert!(said("K:C", music).iter().any(|text| text.contains("a tie to no note")), "{music}");
+    }
+    for music in ["C-C|]", "[CE]-[CG]|]", "|:CG-|1 G2:|2 G E||", "|:GC|EG-:|G2|]", "C4-|C4 & E4|]"]
+    {
+        assert_eq!(said("K:C", music), [""; 0], "{music}");
+    }
+    for music in
+        ["V:1\nC4|D4|]\nV:2\nC,4|]", "V:1\n|:C4:|\nV:2\nC,4|]", "V:1\nCDE|FG|]\nV:2\nC,2|F,2|]"]
+    {
+        assert!(said("K:C", music).iter().any(|text| text.contains("V:2 lasts")), "{music}");
+    }
+    assert_eq!(said("K:C", "V:1\n|:C4:|\nV:2\nC,4|C,4|]"), [""; 0]);
+    let symbols = said("K:C", "\"H7\"C \"hello\"D \"C-7b5\"E \"N.C.\"F|\"hello\"C4|]");
+    assert_eq!(symbols.len(), 1, "{symbols:?}");
+    assert!(symbols[0].contains("hello"));
 }

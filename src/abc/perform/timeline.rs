@@ -103,14 +103,8 @@ impl<'a, 'p> Timeline<'a, 'p> {
             options,
             performance,
             channels,
-            // Before anything was asked for: what the voice starts with is the first change.
-            now: Rc::new(Settings {
-                programs: [None; 16],
-                controls: Rc::default(),
-                drumming: None,
-                droning: None,
-                ..start.clone()
-            }),
+            // What the voice starts with is the first change.
+            now: Rc::new(start.before_anything_is_told()),
             clock: Clock::START,
             bar_starts: vec![Clock::START],
             layers_end: Clock::START,

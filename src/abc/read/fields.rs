@@ -1,16 +1,21 @@
 //! Core: reading information fields and directives (ABC 2.1 §3, §7, §11).
 
 use super::super::model::*;
-use super::super::{Key, Length, Metre};
+use super::super::{Key, Length, Metre, charset, text};
 use super::{LastField, MOST_VOICES, Place, Reader};
 use std::ops::Range;
 
-/// The text before a comment: `%`, unless `\` stands before it.
+/// The text before a comment: `%`, unless `\` stands before it (and not another one before that).
 pub(super) fn without_comment(text: &str) -> &str {
     let bytes = text.as_bytes();
-    let comment =
-        (0..bytes.len()).find(|&at| bytes[at] == b'%' && (at == 0 || bytes[at - 1] != b'\\'));
-    &text[..comment.unwrap_or(text.len())]
+    let mut escaped = false;
+    for (at, &byte) in bytes.iter().enumerate() {
+        if byte == b'%' && !escaped {
+            return &text[..at];
+        }
+        escaped = byte == b'\\' && !escaped;
+    }
+    text
 }
 
 /// One word of a V: or K: field, or a `name=value` with or without quotes; and what follows it.
@@ -89,7 +94,7 @@ fn tempo(text: &str, unit: Length) -> Option<Tempo> {
     let quoted = |rest: &mut &str| -> Option<String> {
         let inner = rest.strip_prefix('"')?;
         let close = inner.find('"').unwrap_or(inner.len());
-        let text = inner[..close].to_owned();
+        let text = text::shown(&inner[..close], text::Kind::Plain).into_owned();
         *rest = inner[(close + 1).min(inner.len())..].trim_start();
         Some(text)
     };
@@ -106,7 +111,7 @@ fn tempo(text: &str, unit: Length) -> Option<Tempo> {
         let end = trimmed.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(trimmed.len());
         let value: f64 = trimmed[..end].parse().ok()?;
         *rest = trimmed[end..].trim_start();
-        (value > 0.0 && value < 100_000.0).then_some(value)
+        (value > 0.0 && value <= 100_000_000.0).then_some(value)
     };
     if let Some((beat, after)) = rest.split_once('=') {
         for word in beat.split_whitespace() {
@@ -137,6 +142,20 @@ fn tempo(text: &str, unit: Length) -> Option<Tempo> {
     Some(tempo)
 }
 
+/// What a directive changes that is heard: `MIDI` and `percmap`.
+fn midi_change(text: &str) -> Change {
+    let apart = |rest: &str| rest.starts_with(|c: char| c.is_whitespace() || c == '=');
+    if let Some(midi) = text.strip_prefix("MIDI").filter(|rest| apart(rest)) {
+        return Change::Midi(midi_words(midi));
+    }
+    if text.strip_prefix("percmap").is_some_and(apart) {
+        // `=` is a natural here.
+        let words = text.split_whitespace().take(4);
+        return Change::Midi(words.map(|word| word.chars().take(64).collect()).collect());
+    }
+    Change::Nothing
+}
+
 /// The words of a %%MIDI directive.
 fn midi_words(text: &str) -> Vec<String> {
     text.replace('=', " = ")
@@ -154,7 +173,10 @@ impl Reader<'_> {
         let letter = char::from(line.as_bytes()[0]);
         let text = without_comment(&line[2..]);
         let span = start..start + 2 + text.trim_end().len();
-        let text = self.keep(text.trim(), start);
+        let text = match text::Kind::of_field(letter) {
+            Some(kind) => self.keep(&text::shown(text.trim(), kind), start),
+            None => self.keep(text.trim(), start),
+        };
         if !inline {
             self.spend(2 * size_of::<Field>(), start);
         }
@@ -226,10 +248,7 @@ impl Reader<'_> {
             'P' => Change::PartOrder(PartOrder { text: text.to_owned() }),
             'w' => Change::Words,
             's' => Change::Symbols,
-            'I' => match text.strip_prefix("MIDI") {
-                Some(midi) => Change::Midi(midi_words(midi)),
-                None => Change::Nothing,
-            },
+            'I' => midi_change(text),
             _ => Change::Nothing,
         }
     }
@@ -241,7 +260,16 @@ impl Reader<'_> {
         };
         let mut clef = Clef::default();
         let mut unknown = false;
-        while let Some((name, value, after)) = next_property(rest) {
+        loop {
+            // `K:D freygish _e ^f`: the accidentals are the standard's, though the word is not.
+            if let Some(key) = &mut key
+                && let Some((accidental, after)) = Key::read_accidental(rest)
+            {
+                key.add(accidental);
+                rest = after;
+                continue;
+            }
+            let Some((name, value, after)) = next_property(rest) else { break };
             if !clef_property(&mut clef, name, value) && !name.is_empty() {
                 unknown = true;
             }
@@ -285,17 +313,20 @@ impl Reader<'_> {
             self.start_tune(start);
         }
         if self.place == Place::Between {
-            return;
+            return self.keep_free_text(&self.text[start..end], start);
         }
         if self.place == Place::Body {
             self.body_field(start, end, false);
+            self.comment_behind(start, end);
             return;
         }
-        let field = self.field(start, end, false);
+        let mut field = self.field(start, end, false);
+        self.instruction(&mut field);
         if self.place == Place::FileHeader {
             if self.file_header.len() < 1024 {
                 self.file_header.push(field);
                 self.last_field = Some(LastField::File);
+                self.comment_behind(start, end);
             }
             return;
         }
@@ -334,8 +365,17 @@ impl Reader<'_> {
         self.apply_header_field(&field);
         self.tune.header.push(field);
         self.last_field = Some(LastField::Header);
+        self.comment_behind(start, end);
         if letter == b'K' {
             self.start_body();
+        }
+    }
+
+    /// Keeps the comment at the end of a line.
+    pub(super) fn comment_behind(&mut self, start: usize, end: usize) {
+        let before = without_comment(&self.text[start..end]).len();
+        if start + before < end {
+            self.comment(start + before + 1, end, true);
         }
     }
 
@@ -351,8 +391,6 @@ impl Reader<'_> {
         match field.letter {
             'U' => self.define_symbol(&field.text, &field.span),
             'm' => self.define_macro(&field.text),
-            'I' => self.instruction(&field.text),
-            '%' => self.instruction(&field.text),
             'V' => self.voice_field(&field.text, &field.span),
             _ => {}
         }
@@ -360,11 +398,11 @@ impl Reader<'_> {
 
     /// A field among the music.
     pub(super) fn body_field(&mut self, start: usize, end: usize, inline: bool) {
-        let field = self.field(start, end, inline);
+        let mut field = self.field(start, end, inline);
         match field.letter {
             'U' => self.define_symbol(&field.text, &field.span),
             'm' => self.define_macro(&field.text),
-            'I' => self.instruction(&field.text),
+            'I' => self.instruction(&mut field),
             'V' => {
                 self.voice_field(&field.text, &field.span);
                 self.last_field = None;
@@ -390,13 +428,13 @@ impl Reader<'_> {
     /// `%%…`: a directive, in any place.
     pub(super) fn directive(&mut self, start: usize, end: usize) {
         let text = self.text[start + 2..end].trim();
-        if text == &super::CUT[2..] {
+        if text == &charset::CUT[2..] {
             self.find(
                 Severity::Error,
                 start..end,
                 format!(
-                    "the file is longer than {} bytes of Latin-1; the rest is cut",
-                    super::MOST_LATIN1
+                    "the file makes more than {} bytes of UTF-8; the rest is cut",
+                    charset::MOST_DECODED
                 ),
                 "store it as UTF-8, or split it into smaller tunebooks",
             );
@@ -410,32 +448,42 @@ impl Reader<'_> {
             self.block_end = Some(format!("end{}", &first[5..]));
         }
         if self.place == Place::Between {
-            return;
+            return self.keep_free_text(&self.text[start..end], start);
         }
-        let text = if first == "MIDI" { without_comment(text).trim() } else { text };
+        let text =
+            if matches!(first, "MIDI" | "percmap") { without_comment(text).trim() } else { text };
         let text = self.keep(text, start);
-        let change = match text.strip_prefix("MIDI") {
-            Some(midi) if midi.starts_with(|c: char| c.is_whitespace()) => {
-                Change::Midi(midi_words(midi))
-            }
-            _ => Change::Nothing,
-        };
+        let change = midi_change(&text);
         let span = start..end;
-        let field = Field { span: span.clone(), letter: '%', text, inline: false, change };
-        self.instruction(&field.text);
+        let mut field = Field { span: span.clone(), letter: '%', text, inline: false, change };
+        self.instruction(&mut field);
+        self.block_field = None;
         match self.place {
-            Place::FileHeader if self.file_header.len() < 1024 => self.file_header.push(field),
-            Place::TuneHeader if self.tune.header.len() < 4096 => self.tune.header.push(field),
-            Place::Body => self.push_field(field, span),
+            Place::FileHeader if self.file_header.len() < 1024 => {
+                self.file_header.push(field);
+                self.block_field = Some(LastField::File);
+            }
+            Place::TuneHeader if self.tune.header.len() < 4096 => {
+                self.tune.header.push(field);
+                self.block_field = Some(LastField::Header);
+            }
+            Place::Body => {
+                self.push_field(field, span);
+                self.block_field = self.last_field;
+            }
             _ => {}
         }
     }
 
     /// The field that `+:` goes on with.
     fn continued_field(&mut self) -> Option<&mut Field> {
-        match self.last_field? {
-            LastField::File => self.file_header.last_mut(),
-            LastField::Header => self.tune.header.last_mut(),
+        self.field_at(self.last_field?)
+    }
+
+    pub(super) fn field_at(&mut self, place: LastField) -> Option<&mut Field> {
+        match place {
+            LastField::File => self.file_header.iter_mut().rfind(|field| !field.is_comment()),
+            LastField::Header => self.tune.header.iter_mut().rfind(|field| !field.is_comment()),
             LastField::Body(voice, at) => {
                 match &mut self.tune.voices.get_mut(voice)?.elements.get_mut(at)?.kind {
                     ElementKind::Field(field) => Some(field),
@@ -448,7 +496,11 @@ impl Reader<'_> {
     /// `+:` goes on with the field before it (§3.3).
     pub(super) fn continuation(&mut self, start: usize, end: usize) {
         let text = without_comment(&self.text[start + 2..end]).trim();
-        let text = self.keep(text, start);
+        let kind = self.continued_field().and_then(|field| text::Kind::of_field(field.letter));
+        let text = match kind {
+            Some(kind) => self.keep(&text::shown(text, kind), start),
+            None => self.keep(text, start),
+        };
         match self.continued_field() {
             Some(field) => {
                 if field.text.len() + text.len() <= super::MOST_FIELD {
@@ -486,15 +538,34 @@ impl Reader<'_> {
     }
 
     /// I: and `%%` directives that change how the music is read (§11.4).
-    fn instruction(&mut self, text: &str) {
-        let mut words = text.split_whitespace();
+    pub(super) fn instruction(&mut self, field: &mut Field) {
+        if !matches!(field.letter, 'I' | '%') {
+            return;
+        }
+        let mut words = field.text.split_whitespace();
         match words.next() {
+            Some("abc-charset") => {
+                let name = words.next().unwrap_or_default();
+                if charset::by_name(name).is_none() {
+                    self.find(
+                        Severity::Warning,
+                        field.span.clone(),
+                        format!("the character set `{}` is not known", short(name)),
+                        "store the file as UTF-8",
+                    );
+                }
+                // Once it is text, it is in no other.
+                field.text = "abc-charset utf-8".to_owned();
+            }
             Some("linebreak") => {
                 let words: Vec<&str> = words.collect();
                 self.exclamation_breaks = words.contains(&"!");
                 self.line_ends_break = words.contains(&"<EOL>");
             }
-            Some("decoration") if words.next() == Some("+") => self.exclamation_breaks = true,
+            Some("decoration") if words.next() == Some("+") => {
+                self.exclamation_breaks = true;
+                self.plus_decorations = true;
+            }
             _ => {}
         }
     }
@@ -577,7 +648,8 @@ impl Reader<'_> {
             {
                 continue;
             }
-            let (name, value) = (name.to_owned(), value.unwrap_or_default().to_owned());
+            let value = text::shown(value.unwrap_or_default(), text::Kind::Plain);
+            let (name, value) = (name.to_owned(), value.into_owned());
             match voice.properties.iter().position(|(known, _)| *known == name) {
                 Some(known) => voice.properties[known].1 = value,
                 None if voice.properties.len() < 32 => voice.properties.push((name, value)),

@@ -2,6 +2,7 @@
 
 use super::super::Length;
 use super::super::model::*;
+use super::super::text;
 use super::super::unfold::MOST_PASSES;
 use super::{MOST_BARS_REST, MOST_CHORD, MOST_LENGTH, MOST_VOICES, Reader};
 use std::ops::Range;
@@ -106,6 +107,9 @@ const DECORATIONS: &[&str] = &[
     "xstem",
 ];
 
+/// Quotation marks that word processors make of straight ones.
+const CURLY_QUOTES: [char; 6] = ['“', '”', '„', '‟', '＂', '″'];
+
 /// What a letter stands for where U: has not said otherwise (§4.14, §4.16).
 fn letter_decoration(letter: char) -> Option<&'static str> {
     Some(match letter {
@@ -167,17 +171,35 @@ impl<'a> Line<'a> {
     }
 }
 
+/// The direction that abcm2ps puts after the sign of a slur or tie.
+fn curve_side(line: &mut Line) -> Option<CurveSide> {
+    if line.take(b'\'') {
+        Some(CurveSide::Above)
+    } else if line.take(b',') {
+        Some(CurveSide::Below)
+    } else {
+        None
+    }
+}
+
 impl Reader<'_> {
     /// A line of music in the text, with its comment and its continuation mark.
     pub(super) fn music_line(&mut self, start: usize, end: usize) {
         let line = super::fields::without_comment(&self.text[start..end]);
+        let comment = start + line.len();
         let mut music = line.trim_end();
-        self.continued = music.ends_with('\\');
+        let goes_on = std::mem::replace(&mut self.continued, music.ends_with('\\'));
         if self.continued {
             music = music[..music.len() - 1].trim_end();
         }
         let music_end = start + music.len();
+        let breaks = !self.continued && self.line_ends_break;
+        // Where the score's line goes on, a comment can't stand behind it: it goes before.
+        if comment < end && (!breaks || music.trim().is_empty()) {
+            self.comment(comment + 1, end, false);
+        }
         let before = self.elements;
+        let start = if goes_on { self.bar_line_gone_on_with(start, music_end) } else { start };
         self.music(self.text, start, music_end, 0);
         let spaces = usize::from(matches!(
             self.voice_mut().elements.last().map(|element| &element.kind),
@@ -185,14 +207,54 @@ impl Reader<'_> {
         ));
         if self.elements <= before + spaces {
             // Signs alone, waiting for a note of the next line: no line of the score ends here.
-        } else if self.continued {
-            self.push(None, music_end..end, ElementKind::BeamBreak);
-        } else if self.line_ends_break {
+        } else if breaks {
+            if comment < end && !music.trim().is_empty() {
+                self.comment(comment + 1, end, true);
+            }
             self.push(None, music_end..end, ElementKind::LineBreak(LineBreak::EndOfLine));
         } else {
             self.push(None, music_end..end, ElementKind::BeamBreak);
         }
         self.last_field = None;
+    }
+
+    /// A bar line that a continuation has parted, `||\` and `:` on the next line, is one. Returns where the music goes on.
+    fn bar_line_gone_on_with(&mut self, start: usize, end: usize) -> usize {
+        let line = &self.text[start..end];
+        let indent = line.len() - line.trim_start().len();
+        let strokes = line[indent..].bytes().take_while(|byte| b":|]".contains(byte)).count();
+        if strokes == 0 {
+            return start;
+        }
+        let elements = &self.voice_mut().elements;
+        let Some(at) = elements.iter().rposition(|element| element.kind != ElementKind::BeamBreak)
+        else {
+            return start;
+        };
+        let bar = match &elements[at] {
+            Element { attached: None, kind: ElementKind::Bar(_), span } => span.clone(),
+            _ => return start,
+        };
+        // A bar line that a macro stands for has no text of its own here.
+        let before = self.text[bar.clone()].trim_end_matches('\\');
+        if self.text[bar.end..start].contains('|')
+            || !before.bytes().all(|byte| b":|[]".contains(&byte))
+        {
+            return start;
+        }
+        let whole = format!("{before}{}", &line[indent..indent + strokes]);
+        self.voice_mut().elements.truncate(at);
+        self.macro_span = Some(bar.start..start + indent + strokes);
+        let mut parted = Line { text: &whole, at: 0, end: whole.len() };
+        while parted.at < parted.end {
+            let before = parted.at;
+            self.bar(&mut parted);
+            if parted.at == before {
+                break;
+            }
+        }
+        self.macro_span = None;
+        start + indent + strokes
     }
 
     fn music(&mut self, text: &str, start: usize, end: usize, depth: u8) {
@@ -234,6 +296,9 @@ impl Reader<'_> {
             return;
         }
         let Some(byte) = line.peek() else { return };
+        if line.ahead(1) == Some(b':') && self.field_in_mid_line(line, depth) {
+            return;
+        }
         match byte {
             b' ' | b'\t' => {
                 while matches!(line.peek(), Some(b' ' | b'\t')) {
@@ -288,6 +353,7 @@ impl Reader<'_> {
             b'+' => self.plus(line),
             b'-' => {
                 line.at += 1;
+                curve_side(line);
                 self.tie(start, line.at, Tie::Solid);
             }
             b'>' | b'<' => {
@@ -314,10 +380,12 @@ impl Reader<'_> {
                 Some(b'|') => self.bar(line),
                 Some(b'(') if !matches!(line.ahead(2), Some(b'0'..=b'9')) => {
                     line.at += 2;
-                    self.push(None, start..line.at, ElementKind::SlurStart { dotted: true });
+                    let side = curve_side(line);
+                    self.push(None, start..line.at, ElementKind::SlurStart { dotted: true, side });
                 }
                 Some(b'-') => {
                     line.at += 2;
+                    curve_side(line);
                     self.tie(start, line.at, Tie::Dotted);
                 }
                 _ => self.letter(line),
@@ -344,17 +412,149 @@ impl Reader<'_> {
             }
             b'~' | b'H'..=b'W' | b'h'..=b'w' => self.letter(line),
             b'0'..=b'9' if self.ending_may_start() => self.ending(line, start),
+            b'0'..=b'9' | b'/' if self.length_apart(line) => {}
             _ => self.unknown(line),
         }
     }
 
+    /// Chords between the quotation marks of a word processor, and spaces that are not ASCII's. False where it is neither.
+    fn typographic(&mut self, line: &mut Line) -> bool {
+        let start = line.at;
+        let Some(first) = line.rest().chars().next() else { return false };
+        if first.is_whitespace() {
+            line.at += first.len_utf8();
+            self.push(None, start..line.at, ElementKind::BeamBreak);
+            return true;
+        }
+        if !CURLY_QUOTES.contains(&first) {
+            return false;
+        }
+        let inner = &line.rest()[first.len_utf8()..];
+        let Some(close) = inner.find(|c| c == '"' || CURLY_QUOTES.contains(&c)) else {
+            return false;
+        };
+        let mark = inner[close..].chars().next().map_or(1, char::len_utf8);
+        line.at += first.len_utf8() + close + mark;
+        if !std::mem::replace(&mut self.curly_said, true) {
+            self.find(
+                Severity::Warning,
+                start..line.at,
+                "curly quotation marks are read as straight ones",
+                "write \"Am\", and switch smart quotes off in your editor",
+            );
+        }
+        self.quoted_text(start, line.at, &inner[..close]);
+        true
+    }
+
+    /// A length that stands apart from its note, `c 2`, as generators of tokens write it. False where none can.
+    fn length_apart(&mut self, line: &mut Line) -> bool {
+        let start = line.at;
+        let elements = &self.voice_mut().elements;
+        let apart = match &elements[..] {
+            [.., note, space] => {
+                space.kind == ElementKind::BeamBreak
+                    && space.span.end == start
+                    && note.span.end == space.span.start
+                    && match &note.kind {
+                        ElementKind::Note(note) => note.length == Length::ONE,
+                        ElementKind::Rest(rest) => rest.length == Length::ONE,
+                        ElementKind::Chord(chord) => chord.length == Length::ONE,
+                        _ => false,
+                    }
+            }
+            _ => false,
+        };
+        if !apart || self.macro_span.is_some() {
+            return false;
+        }
+        // `/ 2`, too: the stroke and the figure are tokens of their own.
+        line.number();
+        let mut text = line.text[start..line.at].to_owned();
+        while line.take(b'/') {
+            text.push('/');
+            while line.peek() == Some(b' ') && matches!(line.ahead(1), Some(b'0'..=b'9')) {
+                line.at += 1;
+            }
+            let at = line.at;
+            let denominator = line.number();
+            text.push_str(&line.text[at..line.at]);
+            if denominator.is_some() {
+                break;
+            }
+        }
+        let mut apart = Line { text: &text, at: 0, end: text.len() };
+        let length = self.length(&mut apart);
+        let end = line.at;
+        let elements = &mut self.voice_mut().elements;
+        elements.pop();
+        if let Some(note) = elements.last_mut() {
+            note.span.end = end;
+            match &mut note.kind {
+                ElementKind::Note(note) => note.length = length,
+                ElementKind::Rest(rest) => rest.length = length,
+                ElementKind::Chord(chord) => chord.length = length,
+                _ => {}
+            }
+        }
+        if !std::mem::replace(&mut self.spaces_said, true) {
+            self.find(
+                Severity::Warning,
+                start..end,
+                "spaces between notes and their lengths are read over",
+                "write the length right after its note, such as c2",
+            );
+        }
+        true
+    }
+
+    /// A field that stands in mid-line without brackets, after a bar line or space. False where none does.
+    fn field_in_mid_line(&mut self, line: &mut Line, depth: u8) -> bool {
+        let start = line.at;
+        let (Some(letter), Some(b':')) = (line.peek(), line.ahead(1)) else { return false };
+        let known = matches!(
+            letter,
+            b'K' | b'L' | b'M' | b'Q' | b'P' | b'R' | b'V' | b'w' | b'W' | b'T' | b'N' | b'I'
+        );
+        let before = line.text[..start].bytes().next_back();
+        let apart = matches!(before, Some(b' ' | b'\t' | b'|' | b']' | b':'));
+        let after = line.ahead(2).is_some_and(|byte| !matches!(byte, b'|' | b':' | b']'));
+        if depth > 0 || !known || !apart || !after {
+            return false;
+        }
+        let rest = line.rest();
+        // A value is a word, a text goes on to the line's end, and so does what no bar line follows.
+        let value = matches!(letter, b'K' | b'L' | b'M' | b'Q' | b'P' | b'V' | b'I');
+        let length = if value && rest.contains('|') && !rest.starts_with("M:C|") {
+            let spaces = rest[2..].len() - rest[2..].trim_start().len();
+            rest[2 + spaces..].find([' ', '\t', '|']).map_or(rest.len(), |end| 2 + spaces + end)
+        } else {
+            rest.len()
+        };
+        line.at += length;
+        self.find(
+            Severity::Warning,
+            start..line.at,
+            "a field in the middle of a line of music",
+            "write it on a line of its own, or in brackets, such as [M:3/4]",
+        );
+        self.drop_pending();
+        let inline = value && !rest[..length].contains(']');
+        self.body_field(start, line.at, inline);
+        true
+    }
+
     fn unknown(&mut self, line: &mut Line) {
+        if self.typographic(line) {
+            return;
+        }
         let start = line.at;
         let mut first = true;
         // One finding for a run of what can't be read.
         while let Some(c) = line.rest().chars().next() {
             let readable = c.is_ascii_alphabetic()
                 || c.is_whitespace()
+                || CURLY_QUOTES.contains(&c)
                 || "|[](){}\"!+-<>.&$:^_=~`\\".contains(c);
             if !first && (readable || line.at - start > 200) {
                 break;
@@ -458,11 +658,15 @@ impl Reader<'_> {
             }
         };
         line.at = (text_end + 1).min(line.end);
-        let text = line.text[text_start..text_end].to_owned();
+        self.quoted_text(start, line.at, &line.text[text_start..text_end]);
+    }
+
+    /// A chord symbol or annotation: what stands between quotation marks.
+    fn quoted_text(&mut self, start: usize, end: usize, text: &str) {
         if text.len() > 512 {
             self.find(
                 Severity::Warning,
-                start..line.at,
+                start..end,
                 "a text of more than 512 bytes on a note is left out",
                 "",
             );
@@ -472,9 +676,11 @@ impl Reader<'_> {
         if !self.spend(bytes, start) {
             return;
         }
-        match text.bytes().next().and_then(place_of) {
+        let place = text.bytes().next().and_then(place_of);
+        let text =
+            text::shown(&text[usize::from(place.is_some())..], text::Kind::Plain).into_owned();
+        match place {
             Some(place) => {
-                let text = text[1..].to_owned();
                 self.attach(start, |attached| {
                     attached.annotations.push(Annotation { place, text })
                 });
@@ -493,10 +699,14 @@ impl Reader<'_> {
         {
             let name = &inner[..close];
             let known = DECORATIONS.contains(&name);
-            let word = !name.is_empty()
-                && name.chars().all(|c| c.is_alphanumeric() || "()<>.+-_~^/':; ".contains(c));
-            // `!` twice on a line may be two line breaks: what stands between then looks like music.
-            if known || (word && (name.len() < 24 && !looks_like_music(name))) {
+            // One word is a decoration, known or not. What holds spaces or bar lines is rather music between two
+            // line breaks of old, unless it reads like a name.
+            let one_word = !name.is_empty() && !name.contains([' ', '\t', '|']);
+            let name_of_words = name.len() < 24
+                && name.chars().all(|c| c.is_alphanumeric() || "()<>.+-_~^/':; ".contains(c))
+                && name.contains(char::is_alphanumeric)
+                && !looks_like_music(name);
+            if known || one_word || name_of_words {
                 line.at += close + 2;
                 if !known {
                     let span = self.macro_span.clone().unwrap_or(start..line.at);
@@ -530,13 +740,24 @@ impl Reader<'_> {
             return;
         };
         let name = &inner[..close];
-        if DECORATIONS.contains(&name) {
+        let known = DECORATIONS.contains(&name);
+        let chord = !self.plus_decorations && is_chord_of_old(name);
+        let word = !name.contains([' ', '\t', '|', '"', '[', ']', '!']);
+        if known || (word && !chord) {
             let name = name.to_owned();
             line.at += close + 2;
+            if !known {
+                self.find(
+                    Severity::Note,
+                    start..line.at,
+                    format!("the decoration `+{name}+` is not one of the standard's; it is kept"),
+                    "",
+                );
+            }
             self.attach(start, |attached| {
                 attached.decorations.push(Decoration { name, letter: None })
             });
-        } else if looks_like_music(name) && !name.contains(['|', '"', '[', ']']) {
+        } else if chord {
             line.at += 1;
             self.find(
                 Severity::Note,
@@ -551,6 +772,22 @@ impl Reader<'_> {
     }
 
     fn tie(&mut self, start: usize, end: usize, tie: Tie) {
+        let layout = |element: &&mut Element| {
+            matches!(element.kind, ElementKind::BeamBreak | ElementKind::LineBreak(_))
+        };
+        let before = self.tune.voices.get_mut(self.voice).and_then(|voice| {
+            voice.elements.iter_mut().rev().take(8).find(|element| !layout(element))
+        });
+        if let Some(ElementKind::Ending(ending)) = before.map(|element| &mut element.kind) {
+            ending.tied = true;
+            self.find(
+                Severity::Warning,
+                start..end,
+                "a tie at the start of an ending is taken for this ending alone",
+                "write it after the note before the endings",
+            );
+            return;
+        }
         let last = self.tune.voices.get_mut(self.voice).and_then(|voice| {
             voice.elements.iter_mut().rev().take(8).find(|element| {
                 !matches!(
@@ -616,27 +853,9 @@ impl Reader<'_> {
     }
 
     fn accidental(&mut self, line: &mut Line) -> Option<Accidental> {
-        let mark = line.peek()?;
-        let sign: i8 = match mark {
-            b'^' => 1,
-            b'_' => -1,
-            b'=' => {
-                line.at += 1;
-                return Some(Accidental::Natural);
-            }
-            _ => return None,
-        };
-        line.at += 1;
-        if line.take(mark) {
-            return Some(if sign > 0 { Accidental::DoubleSharp } else { Accidental::DoubleFlat });
-        }
-        if matches!(line.peek(), Some(b'0'..=b'9' | b'/')) {
-            let upper = line.number().unwrap_or(1).clamp(1, 12) as i8;
-            let lower =
-                if line.take(b'/') { line.number().unwrap_or(2).clamp(1, 100) as u8 } else { 1 };
-            return Some(Accidental::Microtone { numerator: sign * upper, denominator: lower });
-        }
-        Some(if sign > 0 { Accidental::Sharp } else { Accidental::Flat })
+        let (accidental, rest) = Accidental::read(line.rest())?;
+        line.at = line.end - rest.len();
+        Some(accidental)
     }
 
     /// A note with its accidental, octave and length; `None`, nothing taken, where none stands here.
@@ -656,7 +875,7 @@ impl Reader<'_> {
         loop {
             match line.peek() {
                 Some(b'\'') if octave < 10 => octave += 1,
-                Some(b',') if octave > -1 => octave -= 1,
+                Some(b',') if octave > -2 => octave -= 1,
                 Some(b'\'' | b',') => cut = true,
                 _ => break,
             }
@@ -756,7 +975,16 @@ impl Reader<'_> {
                     slur_ends = slur_ends.saturating_add(1);
                 }
                 b'`' => line.at += 1,
-                b'|' | b']' | b'[' | b'{' => break,
+                b'{' => {
+                    self.grace(line);
+                    self.find(
+                        Severity::Warning,
+                        at..line.at,
+                        "grace notes inside a chord are played before it",
+                        "write them before the chord's bracket",
+                    );
+                }
+                b'|' | b']' | b'[' => break,
                 _ => {
                     line.at += line.rest().chars().next().map_or(1, char::len_utf8);
                     let span = self.macro_span.clone().unwrap_or(at..line.at);
@@ -788,7 +1016,8 @@ impl Reader<'_> {
         }
         let length = self.length(line);
         for _ in 0..slurs {
-            self.push(None, span.clone(), ElementKind::SlurStart { dotted: false });
+            let slur = ElementKind::SlurStart { dotted: false, side: None };
+            self.push(None, span.clone(), slur);
         }
         if notes.is_empty() {
             match rest {
@@ -924,7 +1153,8 @@ impl Reader<'_> {
         let start = line.at;
         line.at += 1;
         if !matches!(line.peek(), Some(b'0'..=b'9')) {
-            self.push(None, start..line.at, ElementKind::SlurStart { dotted: false });
+            let side = curve_side(line);
+            self.push(None, start..line.at, ElementKind::SlurStart { dotted: false, side });
             return;
         }
         let p = line.number().unwrap_or(0);
@@ -944,9 +1174,12 @@ impl Reader<'_> {
             _ if compound => 3,
             _ => 2,
         };
-        let q = q.filter(|&q| q > 0).unwrap_or(default_q);
+        let q = q.filter(|&q| q > 0);
+        // `(1` alone is no tuplet, but `(1:2:2` may be one.
+        let least = if q.is_some() { 1 } else { 2 };
+        let q = q.unwrap_or(default_q);
         let r = r.filter(|&r| r > 0).unwrap_or(p);
-        if !(2..=64).contains(&p) || q > 64 || r > 256 {
+        if !(least..=64).contains(&p) || q > 64 || r > 256 {
             self.find(
                 Severity::Error,
                 span,
@@ -1131,7 +1364,7 @@ impl Reader<'_> {
             self.push(
                 None,
                 start..line.at,
-                ElementKind::Ending(Ending { passes, text: String::new() }),
+                ElementKind::Ending(Ending { passes, text: String::new(), tied: false }),
             );
         }
     }
@@ -1182,7 +1415,8 @@ impl Reader<'_> {
             {
                 line.at += 2;
                 let close = line.rest().find('"').unwrap_or(0);
-                let text = line.text[line.at..line.at + close].to_owned();
+                let text = &line.text[line.at..line.at + close];
+                let text = text::shown(text, text::Kind::Plain).into_owned();
                 line.at += close + 1;
                 let number = text.trim().trim_end_matches('.').parse::<u16>().ok();
                 let number = number.filter(|number| (1..=MOST_PASSES).contains(number));
@@ -1192,6 +1426,7 @@ impl Reader<'_> {
                     ElementKind::Ending(Ending {
                         passes: number.map(|number| (number, number)).into_iter().collect(),
                         text,
+                        tied: false,
                     }),
                 );
             }
@@ -1317,6 +1552,11 @@ fn looks_like_music(text: &str) -> bool {
             .chars()
             .all(|c| matches!(c, 'A'..='G' | 'a'..='g' | 'z' | '0'..='9' | '/' | '\'' | ',' | '^' | '_' | '=' | '-' | '(' | ')' | '>' | '<' | '~' | '.' | ' '))
         && text.chars().any(|c| matches!(c, 'A'..='G' | 'a'..='g' | 'z'))
+}
+
+/// Whether what stands between two plus signs is a chord as ABC 1.6 wrote it: dots and decorations stand before notes.
+fn is_chord_of_old(text: &str) -> bool {
+    looks_like_music(text) && !text.trim_end().ends_with(['.', '~', '^', '_', '='])
 }
 
 /// A note as ABC writes it, so many steps above the C of `C`.
