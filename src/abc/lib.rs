@@ -38,6 +38,7 @@ pub use perform::perform;
 pub use performance::{PPQ, PerformOptions, Performance};
 pub use read::read;
 pub use resolve::WrittenBar;
+pub use text::escaped;
 pub use transpose::at_place;
 pub use transpose::{transpose, transpose_chord_symbol, transpose_key};
 pub use write::{same, write, write_book};

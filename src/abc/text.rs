@@ -221,6 +221,15 @@ pub(super) fn written(text: &str, kind: Kind) -> Cow<'_, str> {
     Cow::Owned(written)
 }
 
+/// A title, a name or another text as a field of ABC writes it: reading gives it back as it is.
+///
+/// ```
+/// assert_eq!(earworm_abc::escaped("100 % jig"), "100 \\% jig");
+/// ```
+pub fn escaped(text: &str) -> Cow<'_, str> {
+    written(text, Kind::Plain)
+}
+
 /// A text as ABC writes it between quotation marks.
 pub(super) fn quoted(text: &str) -> String {
     written(text, Kind::Plain).replace('"', "&quot;")

@@ -838,8 +838,7 @@ impl Marks {
 /// A text as a field has it, in one line.
 fn field_text(text: &str) -> String {
     let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    // A % would start a comment.
-    plain.trim().replace('%', "\\%")
+    earworm_abc::escaped(plain.trim()).into_owned()
 }
 
 /// Q: for a tempo, counted in dotted quarters where the metre is.

@@ -569,4 +569,24 @@ mod tests {
         assert!(text.contains("C3-C2 D|]"), "{text}");
         assert_eq!(Length::new(5, 8).ticks(), notes(&performed(&text))[0].1);
     }
+
+    #[test]
+    fn a_title_comes_back_as_it_was_however_often_it_goes_through_midi() {
+        for title in ["50 % \\ of \\'e", "&amp; back\\\\slash", "Café 100%"] {
+            let performance =
+                Performance { title: title.to_owned(), ..performed("X:1\nK:C\nC|\n") };
+            let mut performance = performance;
+            for _ in 0..3 {
+                let text = to_abc(&performance);
+                performance = abc::perform(&abc::read(&text).tunes[0], &PerformOptions::default());
+                assert_eq!(performance.title, title, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn controllers_are_written() {
+        let bytes = write(&performed("X:1\n%%MIDI control 7 35\nK:C\nC4|\n"));
+        assert!(bytes.windows(3).any(|event| event == [0xB0, 7, 35]));
+    }
 }

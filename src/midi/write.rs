@@ -197,6 +197,15 @@ fn voice_track<'a>(
             ));
         }
     }
+    for control in &performance.controls {
+        let owner = mine(control.channel);
+        if owner == Some((voice, accompaniment)) || (owner.is_none() && first) {
+            let controller = u7::new(control.controller & 127);
+            let value = u7::new(control.value & 127);
+            let message = MidiMessage::Controller { controller, value };
+            events.push(midi(control.start, Order::Setting, control.channel, message));
+        }
+    }
     for bend in &performance.bends {
         if mine(bend.channel) == Some((voice, accompaniment)) {
             // Cents of the two semitones that receivers bend by unless they are told otherwise.
