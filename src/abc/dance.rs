@@ -1,6 +1,6 @@
 //! Core: the tempo of a dance, for tunes without Q:.
 
-use super::model::{Tempo, Tune};
+use super::model::{ElementKind, Tempo, Tune};
 use super::{Length, Metre};
 
 /// The beat of a dance.
@@ -93,7 +93,15 @@ pub fn dance_tempo(rhythm: &str, metre: &Metre) -> Option<Tempo> {
 impl Tune {
     /// The tempo at which sessions play the tune's dance ([`dance_tempo`]): what a player takes where Q: is missing.
     pub fn dance_tempo(&self) -> Option<Tempo> {
-        dance_tempo(self.field('R')?, &self.metre)
+        // R: belongs into the header, but many write it after K:.
+        let in_body = || {
+            let elements = &self.voices.first()?.elements;
+            elements.iter().take(16).find_map(|element| match &element.kind {
+                ElementKind::Field(field) if field.letter == 'R' => Some(field.text.as_str()),
+                _ => None,
+            })
+        };
+        dance_tempo(self.field('R').or_else(in_body)?, &self.metre)
     }
 }
 

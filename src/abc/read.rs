@@ -754,16 +754,6 @@ impl<'a> Reader<'a> {
             self.tune.header = header;
         } else if self.place == Place::Between && matches!(letter, b'T' | b'K') {
             self.start_tune(at);
-        } else {
-            return;
-        }
-        if letter == b'K' {
-            self.find(
-                Severity::Warning,
-                at..at + 1,
-                "a tune without a reference number",
-                "start it with an X: field, such as X:1",
-            );
         }
     }
 }

@@ -120,7 +120,7 @@ fn from_abc(options: &Options, bytes: &[u8], to: Format) -> Result<Outcome, Refu
     let perform_options =
         if options.melody_only { PerformOptions::melody_only() } else { PerformOptions::default() };
     if let [tune] = &book.tunes[..] {
-        let performance = abc::perform(tune, &perform_options);
+        let performance = played(tune, &perform_options);
         return write_performance(&options.output, to, &performance).map(|()| Outcome::Done);
     }
     if is_stream(&options.output) {
@@ -141,9 +141,16 @@ fn from_abc(options: &Options, bytes: &[u8], to: Format) -> Result<Outcome, Refu
         outputs.last().map_or("".into(), |path| path.display().to_string()),
     );
     Ok(for_each(book.tunes.iter().zip(&outputs), |(tune, output)| {
-        let performance = abc::perform(tune, &perform_options);
+        let performance = played(tune, &perform_options);
         write_performance(output, to, &performance).map(|()| Outcome::Done)
     }))
+}
+
+/// A tune played; of what is said of it only what is left out is told here, `earworm check` says the rest.
+fn played(tune: &Tune, options: &PerformOptions) -> Performance {
+    let mut performance = abc::perform(tune, options);
+    performance.findings.retain(|finding| finding.severity == Severity::Error);
+    performance
 }
 
 /// Up to eight of the numbers in a row.

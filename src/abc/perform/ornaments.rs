@@ -141,7 +141,7 @@ pub(super) fn play(
                 for (key, duration) in ornament.played(note.key, upper, lower, note.duration) {
                     if duration > 0 {
                         performance.notes.push(Note { start, duration, key, ..note.clone() });
-                        start += duration;
+                        start = start.saturating_add(duration);
                     }
                 }
             }

@@ -527,6 +527,16 @@ fn percussion_is_played_on_its_channel_and_with_its_sounds() {
 }
 
 #[test]
+fn an_instrument_that_was_not_asked_for_before_a_repeat_is_the_first_again_after_it() {
+    let programs: Vec<(u32, u8)> = melody("K:C", "|:CDEF|[I:MIDI program 40]GABc:|")
+        .programs
+        .iter()
+        .map(|program| (program.start, program.program))
+        .collect();
+    assert_eq!(programs, [(1920, 40), (3840, 0), (5760, 40)]);
+}
+
+#[test]
 fn controllers_are_set_when_they_are_asked_for() {
     let controls = |header: &str, music: &str| -> Vec<(u32, u8, u8, u8)> {
         let performance = melody(header, music);
@@ -542,7 +552,7 @@ fn controllers_are_set_when_they_are_asked_for() {
 #[test]
 fn a_key_may_have_microtones() {
     let performance = melody("K:C ^/f", "F G =F F | F");
-    let bends: Vec<(u32, i8)> =
+    let bends: Vec<(u32, i16)> =
         performance.bends.iter().map(|bend| (bend.start, bend.cents)).collect();
     assert_eq!(bends, [(0, 50), (480, 0), (1920, 50)]);
 }

@@ -187,16 +187,23 @@ impl<'a, 'p> Timeline<'a, 'p> {
         if self.index == 0 && now.key != before.key {
             keep(&mut told.keys, KeyStart { start, key: now.key.clone() });
         }
-        for (channel, program) in now.programs.iter().enumerate() {
-            if let Some(program) = *program
-                && before.programs[channel] != Some(program)
-            {
-                keep(&mut told.programs, Program { start, channel: channel as u8, program });
+        for (channel, (&program, &earlier)) in now.programs.iter().zip(&before.programs).enumerate()
+        {
+            if program != earlier {
+                // Where none was asked for, receivers have the first.
+                let (channel, program) = (channel as u8, program.unwrap_or(0));
+                keep(&mut told.programs, Program { start, channel, program });
             }
         }
         if !Rc::ptr_eq(&now.controls, &before.controls) {
             for (&(channel, controller), &value) in now.controls.iter() {
                 if before.controls.get(&(channel, controller)) != Some(&value) {
+                    keep(&mut told.controls, Control { start, channel, controller, value });
+                }
+            }
+            for &(channel, controller) in before.controls.keys() {
+                if !now.controls.contains_key(&(channel, controller)) {
+                    let value = at_rest(controller);
                     keep(&mut told.controls, Control { start, channel, controller, value });
                 }
             }
@@ -462,4 +469,15 @@ pub(super) fn metre_at(start: u32, metre: &WrittenMetre) -> Option<Metre> {
         numerator: metre.numerator().min(u32::from(u16::MAX)) as u16,
         denominator: metre.unit,
     })
+}
+
+/// What a controller is at before anyone sets it, as General MIDI has it: volume, balance, pan and expression in their
+/// usual places, the others at 0.
+fn at_rest(controller: u8) -> u8 {
+    match controller {
+        7 => 100,
+        8 | 10 => 64,
+        11 => 127,
+        _ => 0,
+    }
 }

@@ -171,6 +171,28 @@ impl<'a> Line<'a> {
     }
 }
 
+/// The text of a line of music before its comment. Between quotation marks `\%` is a sign; elsewhere the backslash
+/// goes on with the next line.
+fn music_without_comment(line: &str) -> &str {
+    let mut quoted = false;
+    let mut escaped = false;
+    for (at, byte) in line.bytes().enumerate() {
+        match byte {
+            b'%' if !(quoted && escaped) => {
+                // A text that is never closed is none.
+                if quoted && line[at..].contains('"') {
+                    return super::fields::without_comment(line);
+                }
+                return &line[..at];
+            }
+            b'"' if !escaped => quoted = !quoted,
+            _ => {}
+        }
+        escaped = byte == b'\\' && !escaped;
+    }
+    line
+}
+
 /// The direction that abcm2ps puts after the sign of a slur or tie.
 fn curve_side(line: &mut Line) -> Option<CurveSide> {
     if line.take(b'\'') {
@@ -185,7 +207,7 @@ fn curve_side(line: &mut Line) -> Option<CurveSide> {
 impl Reader<'_> {
     /// A line of music in the text, with its comment and its continuation mark.
     pub(super) fn music_line(&mut self, start: usize, end: usize) {
-        let line = super::fields::without_comment(&self.text[start..end]);
+        let line = music_without_comment(&self.text[start..end]);
         let comment = start + line.len();
         let mut music = line.trim_end();
         let goes_on = std::mem::replace(&mut self.continued, music.ends_with('\\'));
@@ -1405,14 +1427,7 @@ impl Reader<'_> {
                 line.at += 2;
                 self.ending(line, start);
             }
-            (Some(b'"'), _)
-                if line.rest()[2..].find('"').is_some_and(|close| {
-                    !matches!(
-                        line.ahead(close + 3),
-                        Some(b'A'..=b'G' | b'a'..=b'g' | b'^' | b'_' | b'=' | b']' | b'"' | b'z')
-                    )
-                }) =>
-            {
+            (Some(b'"'), _) if is_ending_of_text(line.rest()) => {
                 line.at += 2;
                 let close = line.rest().find('"').unwrap_or(0);
                 let text = &line.text[line.at..line.at + close];
@@ -1531,6 +1546,16 @@ impl Reader<'_> {
             self.voice_metres.insert(self.voice, compound);
         }
     }
+}
+
+/// Whether `["text"` starts an ending, and not a chord: a chord has a note or another sign after the text, and its
+/// closing bracket before any bar line.
+fn is_ending_of_text(text: &str) -> bool {
+    let Some(inner) = text.strip_prefix("[\"") else { return false };
+    let Some(close) = inner.find('"') else { return false };
+    let after = &inner[close + 1..];
+    let chord = after.starts_with(|c: char| "ABCDEFGabcdefg^_=]\"z".contains(c));
+    !chord || after.find([']', '|', ':']).is_some_and(|at| !after[at..].starts_with(']'))
 }
 
 /// The place that an annotation's first letter asks for.
