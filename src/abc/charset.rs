@@ -63,7 +63,8 @@ fn named(bytes: &[u8]) -> Option<&'static Encoding> {
         let rest = line.strip_prefix(b"I:").or_else(|| line.strip_prefix(b"%%"))?;
         let rest = rest.trim_ascii().strip_prefix(b"abc-charset")?;
         let name = rest.split(|&byte| byte == b'%').next()?;
-        by_name(std::str::from_utf8(name).ok()?)
+        // A line that can be read byte by byte is not in UTF-16.
+        by_name(std::str::from_utf8(name).ok()?).filter(|&set| set != UTF_16LE && set != UTF_16BE)
     })
 }
 

@@ -1,7 +1,10 @@
 //! Core: ABC notation, read, performed, written and transposed.
 //!
-//! [`read`](read()) makes a [`Tunebook`] of text, [`perform`] a [`Performance`] (notes in ticks) of a
-//! [`Tune`]. Two things are called note: [`model::Note`] is written, [`performance::Note`] is played.
+//! [`decode`] makes text of bytes, [`read`](read()) a [`Tunebook`] of text, [`perform`](perform()) a
+//! [`Performance`] (notes in ticks) of a [`Tune`], [`write`](write()) text again. Two things are called note:
+//! [`model::Note`] is written, [`performance::Note`] is played.
+//!
+#![doc = include_str!("README.md")]
 
 mod accompaniment;
 mod charset;

@@ -16,7 +16,7 @@ impl Kind {
     pub(super) fn of_field(letter: char) -> Option<Self> {
         match letter {
             'w' => Some(Self::Lyrics),
-            'A' | 'B' | 'C' | 'D' | 'F' | 'G' | 'H' | 'N' | 'O' | 'S' | 'T' | 'W' | 'Z' => {
+            'A' | 'B' | 'C' | 'D' | 'F' | 'G' | 'H' | 'N' | 'O' | 'R' | 'S' | 'T' | 'W' | 'Z' => {
                 Some(Self::Plain)
             }
             _ => None,

@@ -594,6 +594,9 @@ mod tests {
             "[M:3/4][K:Dmin]D2F2A2|[Q:1/4=90]d6|[\"last\" d6|]",
             "C4&E4|[CE]3-[CE]/-|[C2E2G2]4|",
             "ABc \\\nabc|$def|\nw:la la la\nK:G\nGAB|",
+            "('AB) (,cd) .('ef) \"^50 \\% \\u0022\"A|1 -B:|2 c|]",
+            "A % remark\n% line\nB|\\ % going on\nc|",
+            "+wobble+A !b!c !two;words!d|",
         ] {
             back(&format!("X:1\nT:Kinds\nM:4/4\nL:1/8\nK:C\n{music}\n"));
         }
