@@ -45,7 +45,7 @@ impl Ornament {
         match self {
             Self::Trill if total >= 2 * SHORT => {
                 let count = (total / SHORT).min(MOST_TRILL) & !1;
-                let at = |index: u32| total * index / count;
+                let at = |index: u32| part(total, index, count);
                 (0..count)
                     .map(|index| {
                         (if index % 2 == 0 { upper } else { key }, at(index + 1) - at(index))
@@ -77,6 +77,11 @@ impl Ornament {
             _ => vec![(key, total)],
         }
     }
+}
+
+/// So many of the equal parts of a length in ticks.
+fn part(ticks: u32, index: u32, count: u32) -> u32 {
+    (u64::from(ticks) * u64::from(index) / u64::from(count.max(1))) as u32
 }
 
 fn decorated(attached: &Attached, names: &[&str]) -> bool {
@@ -126,7 +131,7 @@ pub(super) fn play(
                 play_grace(grace, moment, &note, taken, performance);
             }
             if taken > 0 && ticks > taken {
-                note.start += taken;
+                note.start = note.start.saturating_add(taken);
                 note.duration = note.duration.saturating_sub(taken).max(1);
             }
         }
@@ -191,8 +196,8 @@ fn play_grace(
     let count = grace.notes.len() as u32;
     let transposition = moment.settings.transposition();
     for (index, chord) in grace.notes.iter().enumerate() {
-        let from = note.start + ticks * index as u32 / count;
-        let to = note.start + ticks * (index as u32 + 1) / count;
+        let from = note.start.saturating_add(part(ticks, index as u32, count));
+        let to = note.start.saturating_add(part(ticks, index as u32 + 1, count));
         for written in chord {
             let key = i16::from(written.key()) + transposition;
             if let (Ok(key @ 0..=127), true) = (u8::try_from(key), to > from) {
