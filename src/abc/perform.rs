@@ -10,10 +10,10 @@ mod ties;
 mod timeline;
 
 use super::jumps::{self, Mark, Sign};
-use super::model::{Finding, Severity};
+use super::model::{Finding, Severity, Voice};
 use super::performance::*;
 use super::unfold::unfold;
-use super::{Tune, accompaniment};
+use super::{Tune, accompaniment, lyrics};
 use settings::{Settings, microseconds_per_quarter};
 use timeline::{Timeline, Walked};
 
@@ -55,6 +55,13 @@ pub fn perform(tune: &Tune, options: &PerformOptions) -> Performance {
         let walked = Timeline::new(index, options, &mut performance, &mut channels, start)
             .walk(&voice.elements, &order);
         lengths.push((walked.end, walked.bars));
+        let moments = walked.voice.moments.iter();
+        lyrics::sing(
+            &voice.elements,
+            moments.map(|moment| (moment.element.span.start, moment.start.whole())),
+            index as u16,
+            &mut performance,
+        );
         sound(&walked.voice, index, options, &mut performance);
         of_voice.append(&mut performance.findings);
         for finding in of_voice {
@@ -83,6 +90,7 @@ pub fn perform(tune: &Tune, options: &PerformOptions) -> Performance {
         });
     }
     performance.findings = findings;
+    performance.voice_names = tune.voices.iter().map(name_of).collect();
     put_in_order(&mut performance);
     performance
 }
@@ -135,6 +143,7 @@ fn put_in_order(performance: &mut Performance) {
     performance.controls.sort_by_key(|control| control.start);
     performance.controls.dedup();
     performance.bends.sort_by_key(|bend| bend.start);
+    performance.lyrics.sort_by_key(|lyric| (lyric.start, lyric.voice));
 }
 
 /// Leaves the last of the changes at a time, and of those the ones that change something.
@@ -147,6 +156,12 @@ fn settle<T>(changes: &mut Vec<T>, start: impl Fn(&T) -> u32, equal: impl Fn(&T,
         same
     });
     changes.dedup_by(|later, earlier| equal(later, earlier));
+}
+
+/// What a voice is called: the name that V: gives it.
+fn name_of(voice: &Voice) -> String {
+    let name = voice.properties.iter().find(|(name, _)| matches!(name.as_str(), "name" | "nm"));
+    name.map_or_else(String::new, |(_, value)| value.clone())
 }
 
 /// Where each voice jumps. A voice without a mark of its own follows the first one that has some.
