@@ -152,8 +152,8 @@ fn live_equals_file(name: &str, rate: f64, audio: &[Vec<f32>; 2]) {
     let mut hearing = Hearing::new(Network::embedded().unwrap(), rate as u32, false);
     let interleaved: Vec<f32> =
         audio[0].iter().zip(&audio[1]).flat_map(|(l, r)| [*l, *r]).collect();
-    hearing.push(&interleaved, 2).unwrap();
-    let file = hearing.finish().unwrap().probabilities;
+    hearing.push(&interleaved, 2);
+    let file = hearing.finish().probabilities;
     let mut rack = metered(&entry, rate, 480, audio, false);
     let mut furthest = f32::INFINITY;
     // The listener brings its last reading up to date when no more comes.

@@ -182,9 +182,9 @@ fn hear(shared: &MeterShared, seconds: f32, hearing: Hearing, probabilities: [f3
 }
 
 fn mostly(genre: usize, p: f32) -> [f32; GENRES] {
-    let mut probabilities = [(1.0 - p) / 20.0; GENRES];
+    let mut probabilities = [(1.0 - p) / 24.0; GENRES];
     probabilities[genre] = p;
-    probabilities[(genre + 4) % 12] = (1.0 - p) * 0.45;
+    probabilities[(genre + 4) % GENRES] = (1.0 - p) * 0.45;
     probabilities
 }
 
@@ -645,6 +645,8 @@ fn a_screen_reader_is_told_each_genre_and_its_probability() {
         "Rock",
         "Electronic",
         "Folk",
+        "Soul",
+        "Punk",
     ];
     for genre in genres {
         let bar = harness.get_by_role_and_label(Role::Meter, genre);

@@ -16,10 +16,10 @@ pub fn register_face() {
 
 /// The colour of the genre at this index, sRGB, on a dark or a light ground.
 ///
-/// Hues lie 30° apart in OKLCH, and neighbours differ in lightness too, so that two genres are told apart by one of
+/// Hues of fourteen genres lie evenly around the circle in OKLCH, and neighbours differ in lightness too, so that two genres are told apart by one of
 /// the two even where hues look alike.
 pub fn genre(index: usize, dark: bool) -> [u8; 3] {
-    let hue = (index as f32 * 30.0 + 25.0).to_radians();
+    let hue = (index as f32 * 360.0 / 14.0 + 25.0).to_radians();
     let light = index.is_multiple_of(2);
     let lightness = match (dark, light) {
         (true, true) => 0.80,

@@ -371,15 +371,13 @@ pub(super) fn hear(
     on_progress: &mut dyn FnMut(f64),
 ) -> Result<(Heard, Option<Refusal>), Refusal> {
     let mut decoder = decode(path).map_err(|error| refusal(path, &error))?;
-    let broken =
-        |error| Refusal::new(path.display(), error, "the genre network could not judge it");
     let mut hearing = Hearing::new(network.clone(), decoder.sample_rate(), with_picture);
     while let Some(chunk) = decoder.next_chunk() {
         hearing.set_rate(chunk.sample_rate);
-        hearing.push(chunk.samples, chunk.channels).map_err(broken)?;
+        hearing.push(chunk.samples, chunk.channels);
         on_progress(decoder.progress());
     }
-    let heard = hearing.finish().map_err(broken)?;
+    let heard = hearing.finish();
     let fault = decoder.fault().map(|fault| {
         let what = format!("{fault}, {:.1} s of it were heard", heard.seconds);
         Refusal::new(path.display(), what, "get a whole copy to be sure")
@@ -462,6 +460,8 @@ struct Answer<'a> {
     genre: Option<&'static str>,
     state: &'static str,
     probabilities: serde_json::Map<String, serde_json::Value>,
+    /// Probability that it is none of the genres: other music, or none.
+    none: f64,
     timeline: Vec<Entry>,
 }
 
@@ -494,6 +494,7 @@ fn json_line(path: &Path, heard: &Heard) -> Result<String, Refusal> {
             .zip(heard.probabilities)
             .map(|(genre, p)| ((*genre).to_string(), rounded(f64::from(p), 6).into()))
             .collect(),
+        none: rounded(f64::from(heard.none), 6),
         timeline: heard
             .timeline
             .iter()

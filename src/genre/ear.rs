@@ -1,14 +1,11 @@
 //! Worker: the ear, which keeps the last half minute and says what it sounds like.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use candle_core::{D, Device, Tensor};
-
 use super::silence::{QUIET, is_silent};
-use super::texture::{self, Spacing};
-use super::{GENRES, GenreError, MAP_BANDS, MAP_FRAMES, Network, STRIDE, window};
-use earworm_spectrum::{BANDS, COLUMN_SECONDS, MelBank, decibels};
+use super::stream::{BLOCK, MAP_BANDS, Stream};
+use super::{ANSWERS, GENRES, Network};
+use earworm_spectrum::{COLUMN_SECONDS, Column, FINE_FRAMES};
 
 /// Columns of the longest window, 30 s.
 pub(super) const LONGEST: usize = (30.0 / COLUMN_SECONDS) as usize;
@@ -16,6 +13,8 @@ pub(super) const LONGEST: usize = (30.0 / COLUMN_SECONDS) as usize;
 const SHORTEST: usize = (3.0 / COLUMN_SECONDS) as usize;
 /// Below this probability the first genre is no answer.
 const UNSURE: f32 = 0.3;
+/// From this probability on that it is none of the genres, none is an answer.
+const NONE: f32 = 0.5;
 
 /// What the ear can say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +32,7 @@ pub enum State {
 /// Which band and moment spoke for the first genre: a coarse picture over the window.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ActivationMap {
-    /// Bands of the picture, low ones first; each stands for 128 / `bands` mel bands.
+    /// Bands of the picture, low ones first; each stands for 128 / `bands` mel bands of a column.
     pub bands: usize,
     /// Columns of the picture, old ones first.
     pub columns: usize,
@@ -48,9 +47,11 @@ pub struct ActivationMap {
 pub struct Reading {
     /// Whether the probabilities say something.
     pub state: State,
-    /// Calibrated probability of each of [`GENRES`], 0…1, summing to 1; all zero while listening
+    /// Calibrated probability of each of [`GENRES`] if it is one of them, 0…1, summing to 1; all zero while listening
     /// or in silence.
     pub probabilities: [f32; GENRES.len()],
+    /// Probability that it is none of them: other music, or none.
+    pub none: f32,
     /// Where the likeliest genre was heard; none while listening or in silence.
     pub map: Option<ActivationMap>,
     /// Length of the window that was heard, seconds.
@@ -59,7 +60,7 @@ pub struct Reading {
 
 impl Reading {
     fn empty(state: State, seconds: f32) -> Self {
-        Self { state, probabilities: [0.0; GENRES.len()], map: None, seconds }
+        Self { state, probabilities: [0.0; GENRES.len()], none: 0.0, map: None, seconds }
     }
 
     /// Whether the probabilities say something: the ear is neither listening nor in silence.
@@ -79,152 +80,120 @@ impl Reading {
     }
 }
 
-/// Keeps the last 30 s of mel columns and names their genre.
+/// Hears columns, and names the genre of the last 30 s.
 ///
 /// ```
 /// use earworm_genre::{Ear, Network, State};
-/// use earworm_spectrum::Stft;
+/// use earworm_spectrum::{Bank, Stft};
 /// let mut stft = Stft::new(44_100.0, 1);
-/// let mut ear = Ear::new(Network::embedded()?, 44_100.0);
+/// let bank = Bank::new(44_100.0);
+/// let mut ear = Ear::new(Network::embedded()?);
 /// for n in 0..4 * 44_100 {
 ///     if let Some(power) = stft.push(&[(n as f32 * 0.03).sin()]) {
-///         ear.push(power);
+///         ear.push(&bank.column(power));
 ///     }
 /// }
-/// assert_ne!(ear.listen()?.state, State::Silence);
+/// assert_ne!(ear.listen().state, State::Silence);
 /// # Ok::<(), earworm_genre::GenreError>(())
 /// ```
 pub struct Ear {
     network: Arc<Network>,
-    bank: MelBank,
-    /// dB values of the last columns, the newest last.
-    columns: VecDeque<[f32; BANDS]>,
+    stream: Stream,
+    /// Columns since the start or since silence, up to [`LONGEST`].
+    columns: usize,
     /// Silent columns at the end.
     quiet: usize,
-    /// Whether only one column in [`STRIDE`] is a new one.
-    spacing: Spacing,
+    /// The last reading with what it was made of: blocks of the stream so far, and of the window.
+    last: Option<(usize, usize, Reading)>,
 }
 
 impl Ear {
-    /// An ear for frames of `Stft::new(sample_rate)`.
-    pub fn new(network: Arc<Network>, sample_rate: f32) -> Self {
-        let columns = VecDeque::with_capacity(LONGEST + 1);
-        Self {
-            network,
-            bank: MelBank::new(sample_rate),
-            columns,
-            quiet: 0,
-            spacing: Spacing::Every,
-        }
+    /// An ear that has heard nothing.
+    pub fn new(network: Arc<Network>) -> Self {
+        Self { network, stream: Stream::new(), columns: 0, quiet: 0, last: None }
     }
 
-    /// For columns that were taken 232 ms apart and come [`STRIDE`] times each: what moves faster is left out.
-    pub fn sparse(mut self) -> Self {
-        self.spacing = Spacing::Sparse;
-        self
-    }
-
-    /// Takes the next power frame.
-    pub fn push(&mut self, power_frame: &[f32]) {
-        let mut mel = [0.0; BANDS];
-        self.bank.apply(power_frame, &mut mel);
-        self.push_mel(mel.map(decibels));
-    }
-
-    /// Takes the next column of mel bands, dB.
-    pub fn push_mel(&mut self, mut column: [f32; BANDS]) {
-        for value in &mut column {
-            *value = if value.is_finite() { *value } else { decibels(0.0) };
-        }
-        self.quiet = if is_silent(&column) { self.quiet + 1 } else { 0 };
+    /// Takes the next column.
+    pub fn push(&mut self, column: &Column) {
+        self.quiet = if is_silent(&column.bands) { self.quiet + 1 } else { 0 };
         if self.quiet >= QUIET {
             // What comes after a pause is judged by itself.
-            self.columns.clear();
+            if self.columns > 0 {
+                self.forget();
+            }
             return;
         }
-        if self.columns.len() == LONGEST {
-            self.columns.pop_front();
+        self.columns = (self.columns + 1).min(LONGEST);
+        for frame in &column.fine {
+            self.stream.push(frame, &self.network);
         }
-        self.columns.push_back(column);
     }
 
     /// Forgets all that was heard.
     pub fn reset(&mut self) {
-        self.columns.clear();
+        self.forget();
         self.quiet = 0;
     }
 
+    fn forget(&mut self) {
+        self.stream = Stream::new();
+        self.columns = 0;
+        self.last = None;
+    }
+
     /// Says what the last 30 s, or as much as there is, sound like.
-    pub fn listen(&mut self) -> Result<Reading, GenreError> {
+    pub fn listen(&mut self) -> Reading {
         self.listen_back(LONGEST)
     }
 
     /// Says what the last `columns` columns, or as many as there are, sound like.
-    pub fn listen_back(&mut self, columns: usize) -> Result<Reading, GenreError> {
-        let columns = columns.min(self.columns.len());
+    pub fn listen_back(&mut self, columns: usize) -> Reading {
+        let columns = columns.min(self.columns);
         let seconds = (columns as f64 * COLUMN_SECONDS) as f32;
         if self.quiet >= QUIET {
-            return Ok(Reading::empty(State::Silence, 0.0));
+            return Reading::empty(State::Silence, 0.0);
         }
-        if columns < SHORTEST {
-            return Ok(Reading::empty(State::Listening, seconds));
+        let blocks = columns * FINE_FRAMES / BLOCK;
+        let heard = self.stream.heard();
+        if let Some((then, window, reading)) = &self.last
+            && (*then, *window) == (heard, blocks)
+        {
+            return reading.clone();
         }
-        let heard = self.mel(columns, STRIDE);
-        let frames = heard.len() / BANDS;
-        let texture = match self.spacing {
-            Spacing::Every => texture::features(&self.mel(columns, 1), columns, Spacing::Every),
-            Spacing::Sparse => texture::features(&heard, frames, Spacing::Sparse),
+        let pooled = match self.stream.pooled(blocks, &self.network) {
+            Some(pooled) if columns >= SHORTEST => pooled,
+            _ => return Reading::empty(State::Listening, seconds),
         };
-        let texture = self.network.texture_input(&texture);
-        let width = texture.len();
-        let output = self.network.forward(
-            &Tensor::from_vec(window::input(&heard, frames), (1, 2, BANDS, frames), &Device::Cpu)?,
-            &Tensor::from_vec(texture, (1, width), &Device::Cpu)?,
-        )?;
-        let scaled = (output.logits / self.network.temperature())?;
-        let values = candle_nn::ops::softmax(&scaled, D::Minus1)?.squeeze(0)?.to_vec1::<f32>()?;
+        let answers = self.network.head().probabilities(&pooled.features);
         let mut reading = Reading::empty(State::Unsure, seconds);
-        reading.probabilities.copy_from_slice(&values);
+        (reading.probabilities, reading.none) = shares(&answers);
         let genre = reading.likeliest();
-        reading.state = Self::state_at(reading.probabilities[genre]);
-        reading.map = Some(self.map(&output.map, genre, seconds)?);
-        Ok(reading)
-    }
-
-    /// Whether a likeliest genre of this probability is an answer.
-    pub fn state_at(probability: f32) -> State {
-        if probability >= UNSURE { State::Heard } else { State::Unsure }
-    }
-
-    /// Every `stride`-th of the last `columns` columns up to the newest, dB: [bands, frames].
-    fn mel(&self, columns: usize, stride: usize) -> Vec<f32> {
-        let frames = columns.div_ceil(stride);
-        let first = self.columns.len() - columns + (columns - 1) % stride;
-        let mut mel = vec![0.0; BANDS * frames];
-        for (frame, column) in self.columns.iter().skip(first).step_by(stride).enumerate() {
-            for (band, value) in column.iter().enumerate() {
-                mel[band * frames + frame] = *value;
-            }
-        }
-        mel
-    }
-
-    fn map(
-        &self,
-        features: &Tensor,
-        genre: usize,
-        seconds: f32,
-    ) -> Result<ActivationMap, GenreError> {
-        let places = self.network.activation_map(features, genre)?;
-        let (bands, columns) = places.dims2()?;
-        debug_assert_eq!(bands, MAP_BANDS);
-        let mut values = places.flatten_all()?.to_vec1::<f32>()?;
+        reading.state = Self::state_at(reading.probabilities[genre], reading.none);
+        let gradient = self.network.gradient(genre, &pooled.features);
+        let (columns, mut values) = self.stream.map(pooled.blocks, &gradient);
         let strongest = values.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
-        for value in &mut values {
-            *value = (*value / strongest).clamp(0.0, 1.0);
-        }
-        // Frames that fill no whole column of the map are its last ones.
-        let covered = (columns * MAP_FRAMES * STRIDE) as f64 * COLUMN_SECONDS;
-        Ok(ActivationMap { bands, columns, values, seconds: seconds.min(covered as f32) })
+        values.iter_mut().for_each(|value| *value = (*value / strongest).clamp(0.0, 1.0));
+        reading.map = Some(ActivationMap { bands: MAP_BANDS, columns, values, seconds });
+        self.last = Some((heard, blocks, reading.clone()));
+        reading
     }
+
+    /// What the head goes by in all that was heard of the last half minute: one value for each of
+    /// [`FEATURES`](super::FEATURES). None where that is too short.
+    pub fn features(&self) -> Option<Vec<f32>> {
+        let blocks = self.columns * FINE_FRAMES / BLOCK;
+        self.stream.pooled(blocks, &self.network).map(|pooled| pooled.features)
+    }
+
+    /// Whether a likeliest genre of this probability is an answer, where it is none of the genres with probability `none`.
+    pub fn state_at(probability: f32, none: f32) -> State {
+        if probability >= UNSURE && none < NONE { State::Heard } else { State::Unsure }
+    }
+}
+
+/// Of the probabilities of [`ANSWERS`], the genres' among themselves, and that of none of them.
+fn shares(answers: &[f32; ANSWERS]) -> ([f32; GENRES.len()], f32) {
+    let genres = &answers[..GENRES.len()];
+    let sum: f32 = genres.iter().sum();
+    (std::array::from_fn(|genre| genres[genre] / sum.max(f32::MIN_POSITIVE)), 1.0 - sum.min(1.0))
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::ear::LONGEST;
 use super::silence::{Gate, QUIET};
-use super::{ActivationMap, Ear, GENRES, GenreError, Network, State};
-use earworm_spectrum::{BANDS, COLUMN_SECONDS, Columns, band_centre};
+use super::{ActivationMap, Ear, GENRES, Network, State};
+use earworm_spectrum::{BANDS, COLUMN_SECONDS, Column, Columns, band_centre};
 
 /// Columns between two entries of the timeline, 5 s, and in the window of each, 10 s.
 const STEP: usize = (5.0 / COLUMN_SECONDS) as usize;
@@ -55,6 +55,8 @@ pub struct Heard {
     pub state: State,
     /// Mean of the readings of its half minutes of sound; all zero in silence or where it is too short.
     pub probabilities: [f32; GENRES.len()],
+    /// Mean probability that it is none of the genres.
+    pub none: f32,
     /// The likeliest genre over time, silence left out.
     pub timeline: Vec<Stretch>,
     /// The picture, if it was asked for.
@@ -81,7 +83,7 @@ impl Heard {
 pub struct Hearing {
     front: Columns,
     /// Columns on the way from the front end to the ear.
-    ready: Vec<[f32; BANDS]>,
+    ready: Vec<Column>,
     ear: Ear,
     seconds: f64,
     /// Columns so far, those of them that were handed to the ear, and power of these in each band.
@@ -95,6 +97,7 @@ pub struct Hearing {
     /// What was heard up to the last reading; sum of the readings, and their number.
     last_reading: usize,
     sum: [f32; GENRES.len()],
+    none: f32,
     readings: usize,
     state: State,
     timed: bool,
@@ -112,7 +115,7 @@ impl Hearing {
         Self {
             front: Columns::new(sample_rate),
             ready: Vec::new(),
-            ear: Ear::new(network, sample_rate as f32),
+            ear: Ear::new(network),
             seconds: 0.0,
             columns: 0,
             heard: 0,
@@ -122,6 +125,7 @@ impl Hearing {
             noted: 0,
             last_reading: 0,
             sum: [0.0; GENRES.len()],
+            none: 0.0,
             readings: 0,
             state: State::Silence,
             timed: true,
@@ -142,93 +146,84 @@ impl Hearing {
         self
     }
 
-    /// For columns that were taken 232 ms apart (see [`Ear::sparse`]).
-    pub fn sparse(mut self) -> Self {
-        self.ear = self.ear.sparse();
-        self
-    }
-
     /// What comes from here on has `sample_rate` Hz: recordings that were joined may change it.
     pub fn set_rate(&mut self, sample_rate: u32) {
         self.front.set_rate(sample_rate);
     }
 
     /// Takes interleaved frames of `channels` samples; the ear hears the mean of their powers.
-    pub fn push(&mut self, interleaved: &[f32], channels: usize) -> Result<(), GenreError> {
+    pub fn push(&mut self, interleaved: &[f32], channels: usize) {
         let frames = interleaved.len() / channels.max(1);
         self.seconds += frames as f64 / f64::from(self.front.sample_rate());
         let mut ready = std::mem::take(&mut self.ready);
         self.front.push(interleaved, channels, &mut ready);
-        let heard = ready.drain(..).try_for_each(|column| self.hear(column));
+        ready.drain(..).for_each(|column| self.hear(column));
         self.ready = ready;
-        heard
     }
 
-    /// Takes one column of mel bands, dB, in place of the frames that make it.
-    pub fn push_column(&mut self, column: [f32; BANDS]) -> Result<(), GenreError> {
+    /// Takes one column in place of the frames that make it.
+    pub fn push_column(&mut self, column: Column) {
         self.seconds = (self.columns + 1) as f64 * COLUMN_SECONDS;
-        self.hear(column)
+        self.hear(column);
     }
 
-    fn hear(&mut self, column: [f32; BANDS]) -> Result<(), GenreError> {
+    fn hear(&mut self, column: Column) {
         self.columns += 1;
-        self.paint(&column);
+        self.paint(&column.bands);
         let mut gate = std::mem::take(&mut self.gate);
         let after_silence = gate.quiet() >= QUIET;
         let sound = gate.pass(column);
         if after_silence && !sound.is_empty() {
             self.noted = self.columns - 1;
         }
-        let heard = sound.iter().try_for_each(|column| self.take_in(column));
+        sound.iter().for_each(|column| self.take_in(column));
         self.gate = gate;
-        heard?;
         if self.gate.quiet() == QUIET {
-            self.note_rest(self.columns - QUIET)?;
+            self.note_rest(self.columns - QUIET);
             self.since_silence = 0;
         }
         let is_step = self.since_silence.is_multiple_of(STEP) && self.gate.quiet() == 0;
         if self.timed && self.since_silence >= WINDOW && is_step {
             // The window's middle; the first window speaks for the beginning too.
-            self.note(self.columns - STEP / 2, WINDOW)?;
+            self.note(self.columns - STEP / 2, WINDOW);
         }
-        Ok(())
     }
 
     /// Hands a column to the ear.
-    fn take_in(&mut self, column: &[f32; BANDS]) -> Result<(), GenreError> {
-        self.ear.push_mel(*column);
+    fn take_in(&mut self, column: &Column) {
+        self.ear.push(column);
         self.heard += 1;
         self.since_silence += 1;
-        for (power, value) in self.power.iter_mut().zip(column) {
+        for (power, value) in self.power.iter_mut().zip(&column.bands) {
             *power += 10_f64.powf(f64::from(*value) / 10.0);
         }
         if self.heard - self.last_reading == LONGEST {
-            self.read()?;
+            self.read();
         }
-        Ok(())
     }
 
     /// Ends the recording.
-    pub fn finish(mut self) -> Result<Heard, GenreError> {
+    pub fn finish(mut self) -> Heard {
         // A rest under 10 s was heard as part of nothing longer, unless it is all there is.
         if self.heard > 0 && (self.readings == 0 || self.heard - self.last_reading > LONGEST / 3) {
-            self.read()?;
+            self.read();
         }
-        self.note_rest(self.columns - self.gate.quiet())?;
+        self.note_rest(self.columns - self.gate.quiet());
         if let Some(last) = self.timeline.last_mut() {
             last.end = last.end.min(self.seconds);
         }
         let readings = self.readings.max(1) as f32;
-        Ok(Heard {
+        Heard {
             seconds: self.seconds,
             sounding: (self.heard as f64 * COLUMN_SECONDS).min(self.seconds),
             reach: self.reach(),
             // What ends before the first column may be anything.
             state: if self.columns == 0 { State::Listening } else { self.state },
             probabilities: self.sum.map(|sum| sum / readings),
+            none: self.none / readings,
             timeline: self.timeline,
             picture: self.picture,
-        })
+        }
     }
 
     /// The highest frequency with sound, Hz.
@@ -239,39 +234,39 @@ impl Hearing {
     }
 
     /// Adds the reading of the last half minute of sound.
-    fn read(&mut self) -> Result<(), GenreError> {
+    fn read(&mut self) {
         self.last_reading = self.heard;
-        let reading = self.ear.listen()?;
+        let reading = self.ear.listen();
         if !reading.is_answer() {
             if self.readings == 0 {
                 self.state = reading.state;
             }
-            return Ok(());
+            return;
         }
         for (sum, probability) in self.sum.iter_mut().zip(reading.probabilities) {
             *sum += probability;
         }
         self.readings += 1;
-        let mean = self.sum.iter().fold(0.0_f32, |most, sum| most.max(sum / self.readings as f32));
-        self.state = Ear::state_at(mean);
-        Ok(())
+        self.none += reading.none;
+        let share = 1.0 / self.readings as f32;
+        let most = self.sum.iter().fold(0.0_f32, |most, sum| most.max(sum * share));
+        self.state = Ear::state_at(most, self.none * share);
     }
 
     /// Adds what the timeline lacks of the sound that ends at column `end`.
-    fn note_rest(&mut self, end: usize) -> Result<(), GenreError> {
+    fn note_rest(&mut self, end: usize) {
         // What is shorter than a column is nothing, and what is shorter than a window's rest was heard with it.
         if self.timed && end > self.noted + 1 && self.since_silence > 0 {
-            self.note(end, WINDOW.min(self.since_silence))?;
+            self.note(end, WINDOW.min(self.since_silence));
         }
-        Ok(())
     }
 
     /// Adds an entry to the timeline, up to column `end`: the last `window` columns that were heard speak for it.
-    fn note(&mut self, end: usize, window: usize) -> Result<(), GenreError> {
+    fn note(&mut self, end: usize, window: usize) {
         let start = std::mem::replace(&mut self.noted, end);
-        let reading = self.ear.listen_back(window)?;
+        let reading = self.ear.listen_back(window);
         if !reading.is_answer() {
-            return Ok(());
+            return;
         }
         let (start, end) = (start as f64 * COLUMN_SECONDS, end as f64 * COLUMN_SECONDS);
         let genre = reading.likeliest();
@@ -292,7 +287,6 @@ impl Hearing {
             let now = self.columns as f64 * COLUMN_SECONDS;
             picture.maps.push((now - f64::from(map.seconds), now, map));
         }
-        Ok(())
     }
 
     fn paint(&mut self, column: &[f32; BANDS]) {

@@ -1,27 +1,23 @@
 //! Worker: the genre network and the ear around it.
 //!
-//! Power frames of [`earworm_spectrum::Stft`] go into an [`Ear`]; at any time it can be asked for a
+//! Columns of [`earworm_spectrum::Bank`] go into an [`Ear`]; at any time it can be asked for a
 //! [`Reading`]: which genre the last half minute sounds like, how surely, and which band and moment
 //! spoke for it.
 
-mod convolution;
 mod ear;
 mod hearing;
-mod inference;
 mod network;
-mod normalisation;
+mod product;
 mod silence;
-pub mod texture;
-pub mod window;
-mod winograd;
+mod stream;
 
 pub use ear::{ActivationMap, Ear, Reading, State};
 pub use hearing::{Heard, Hearing, Picture, Stretch};
-pub use network::{Config, MAP_BANDS, MAP_FRAMES, Network, Output, STRIDE};
+pub use network::{FEATURES, FRAME_FEATURES, Head, Network};
 pub use silence::Gate;
 
 /// The genres, in the order of every list of probabilities.
-pub const GENRES: [&str; 12] = [
+pub const GENRES: [&str; 14] = [
     "blues",
     "classical",
     "country",
@@ -34,7 +30,16 @@ pub const GENRES: [&str; 12] = [
     "rock",
     "electronic",
     "folk",
+    "soul",
+    "punk",
 ];
+
+/// What the network can answer: one of [`GENRES`], other music ([`OTHER`]), or no music ([`NO_MUSIC`]).
+pub const ANSWERS: usize = GENRES.len() + 2;
+/// Music of no genre in [`GENRES`].
+pub const OTHER: usize = GENRES.len();
+/// Speech, noise, a tone, a beat alone.
+pub const NO_MUSIC: usize = GENRES.len() + 1;
 
 /// How many of [`GENRES`] (the first ones) are GTZAN's.
 pub const GTZAN_GENRES: usize = 10;
@@ -45,7 +50,7 @@ pub enum GenreError {
     /// The weights aren't those of a genre network.
     #[error("the genre network's weights can't be read: {0}")]
     Weights(String),
-    /// The network could not be run.
-    #[error("the genre network could not be run: {0}")]
-    Network(#[from] candle_core::Error),
+    /// The weights of an ear that hears otherwise.
+    #[error("these weights are of an earlier Earworm, whose ear heard other frames")]
+    Earlier,
 }

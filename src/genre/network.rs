@@ -1,194 +1,159 @@
-//! Worker: the genre network, one definition for training and inference.
+//! Worker: the genre network: musicnn's front, middle and back end, and a linear head of ours.
+//!
+//! J. Pons and X. Serra's musicnn (2019), as trained on the tags of 200,000 songs, is taken as it is: filters as tall as many
+//! bands for timbre, filters as long as two seconds in one band for movement, each with its strongest place along the bands;
+//! three convolutions over time on top; and a layer over both means and maxima of these. The head tells genres by what that hears.
 
 use std::sync::{Arc, OnceLock};
 
-use candle_core::{D, DType, Device, Result, Tensor, Var};
-use candle_nn::{Init, VarBuilder};
+use candle_core::{DType, Device};
+use candle_nn::VarBuilder;
+use earworm_spectrum::FINE_BANDS;
 
-use super::convolution::convolve;
-use super::inference::{Kernels, convolve_and_pool};
-use super::normalisation::Normalisation;
-use super::texture::{FEATURES, standardised};
-use super::{GENRES, GenreError};
-use earworm_spectrum::BANDS;
+use super::product::{Matrix, product};
+use super::{ANSWERS, GenreError};
 
-/// Every `STRIDE`-th column of the front end is heard: one each 232 ms.
-pub const STRIDE: usize = 3;
+/// Frames that a timbral filter and a convolution of the middle end reach over.
+pub(super) const TIMBRAL_FRAMES: usize = 7;
+/// Bands that each kind of timbral filter reaches over.
+pub(super) const TIMBRAL_BANDS: [usize; 2] = [38, 67];
+/// Filters of each such kind.
+pub(super) const TIMBRAL: usize = 204;
+/// Frames that each kind of temporal filter reaches over.
+pub(super) const TEMPORAL_FRAMES: [usize; 3] = [128, 64, 32];
+/// Filters of each such kind.
+pub(super) const TEMPORAL: usize = 51;
+/// Features of a frame from the front end, and from each layer of the middle end.
+pub(super) const FRONT: usize = 2 * TIMBRAL + 3 * TEMPORAL;
+pub(super) const MIDDLE: usize = 64;
+/// Features of a frame in all.
+pub const FRAME_FEATURES: usize = FRONT + 3 * MIDDLE;
+/// Features of the back end.
+const BACK: usize = 200;
+/// What the head goes by: of each frame feature the maximum over some seconds and the mean, and the back end's features.
+pub const FEATURES: usize = 2 * FRAME_FEATURES + BACK;
+/// Further out than this, in deviations from the mean, a feature says no more.
+const FURTHEST: f32 = 5.0;
 
-/// Pooling (bands, frames) after each block.
-const POOLS: [(usize, usize); 4] = [(2, 1), (2, 2), (2, 2), (2, 1)];
-/// Bands left after all blocks; they are kept apart to the end.
-pub const MAP_BANDS: usize = BANDS / 16;
-/// Frames that become one column of the last feature map.
-pub const MAP_FRAMES: usize = 4;
-
-/// The network's sizes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Config {
-    /// Channels after each block.
-    pub channels: [usize; 4],
-    /// Features at each point in time.
-    pub hidden: usize,
-    /// Whether each block adds its input to its output (a residual network) or not.
-    pub residual: bool,
+/// A linear map, a rectifier, and a scale and shift of each output.
+pub(super) struct Layer {
+    /// [outputs, inputs]
+    pub weight: Vec<f32>,
+    pub bias: Vec<f32>,
+    pub scale: Vec<f32>,
+    pub shift: Vec<f32>,
+    pub outputs: usize,
+    pub inputs: usize,
 }
 
-impl Config {
-    /// The custom CNN, as shipped.
-    pub const CUSTOM: Self = Self { channels: [16, 32, 64, 128], hidden: 160, residual: false };
-    /// A small ResNet, to compare with.
-    pub const RESNET: Self = Self { channels: [16, 32, 48, 96], hidden: 160, residual: true };
-
-    /// The configuration that weights were trained with, by the shapes of their tensors.
-    fn of(tensors: &safetensors::SafeTensors) -> Option<Self> {
-        let outputs = |name: &str| tensors.tensor(name).ok()?.shape().first().copied();
-        let mut channels = [0; 4];
-        for (block, channels) in channels.iter_mut().enumerate() {
-            *channels = outputs(&format!("block{block}.convolution.weight"))?;
-        }
-        outputs("texture.weight")?;
-        let residual = tensors.tensor("block0.second.weight").is_ok();
-        Some(Self { channels, hidden: outputs("time.convolution.weight")?, residual })
-    }
-}
-
-/// Convolution, normalisation, rectifier, pooling; in a residual network, a second convolution
-/// and a way past both.
-#[derive(Clone)]
-struct Block {
-    convolution: Kernels,
-    norm: Normalisation,
-    residual: Option<(Tensor, Normalisation, Tensor)>,
-}
-
-impl Block {
-    fn new(
-        inputs: usize,
+impl Layer {
+    fn load(
+        name: &str,
         outputs: usize,
-        pool: (usize, usize),
-        residual: bool,
-        paths: VarBuilder,
-    ) -> Result<Self> {
-        let first_pool = if residual { (1, 1) } else { pool };
-        let residual = if residual {
-            Some((
-                kernel(outputs, outputs, 3, paths.pp("second"))?,
-                Normalisation::new(outputs, pool, paths.pp("second_norm"))?,
-                kernel(inputs, outputs, 1, paths.pp("past"))?,
-            ))
-        } else {
-            None
-        };
+        inputs: usize,
+        paths: &VarBuilder,
+    ) -> candle_core::Result<Self> {
+        let paths = paths.pp(name);
+        let each = |name: &str| paths.get(outputs, name)?.to_vec1::<f32>();
         Ok(Self {
-            convolution: kernel(inputs, outputs, 3, paths.pp("convolution"))?.into(),
-            norm: Normalisation::new(outputs, first_pool, paths.pp("norm"))?,
-            residual,
+            weight: paths.get((outputs, inputs), "weight")?.flatten_all()?.to_vec1()?,
+            bias: each("bias")?,
+            scale: each("scale")?,
+            shift: each("shift")?,
+            outputs,
+            inputs,
         })
     }
 
-    /// [batch, inputs, bands, frames] → [batch, outputs, bands / pool, frames / pool].
-    fn forward(&self, x: &Tensor, training: bool) -> Result<Tensor> {
-        if !training && self.residual.is_none() {
-            return convolve_and_pool(x, &self.convolution, &self.norm);
+    /// What becomes of the linear map's output `value`.
+    pub fn finish(&self, output: usize, value: f32) -> f32 {
+        (value + self.bias[output]).max(0.0) * self.scale[output] + self.shift[output]
+    }
+
+    /// Whether a greater value of the linear map gives a greater output.
+    pub fn rises(&self, output: usize) -> bool {
+        self.scale[output] >= 0.0
+    }
+
+    /// Rows of inputs → rows of outputs. The rows of `inputs` lie `stride` apart and may overlap.
+    pub fn apply(&self, inputs: &[f32], stride: usize, rows: usize) -> Vec<f32> {
+        let mut out = vec![0.0; rows * self.outputs];
+        product(
+            (rows, self.inputs, self.outputs),
+            Matrix::new(inputs, stride),
+            Matrix::new(&self.weight, self.inputs).transposed(),
+            &mut out,
+        );
+        for row in out.chunks_mut(self.outputs) {
+            for (output, value) in row.iter_mut().enumerate() {
+                *value = self.finish(output, *value);
+            }
         }
-        let y = self.norm.forward(&convolve(x, &self.convolution.weight)?, training)?;
-        let Some((second, norm, past)) = &self.residual else {
-            return Ok(y);
-        };
-        norm.forward(&(convolve(&y, second)? + convolve(x, past)?)?, training)
+        out
     }
 }
 
-/// Weights of a convolution, at first random with the variance that keeps a rectified signal's
-/// (K. He, X. Zhang, S. Ren, J. Sun 2015).
-fn kernel(inputs: usize, outputs: usize, size: usize, paths: VarBuilder) -> Result<Tensor> {
-    let stdev = (2.0 / (inputs * size * size) as f64).sqrt();
-    paths.get_with_hints((outputs, inputs, size, size), "weight", Init::Randn { mean: 0.0, stdev })
+/// The linear model at the end.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Head {
+    /// Mean and deviation of each of [`FEATURES`] over training clips.
+    pub mean: Vec<f32>,
+    /// See `mean`.
+    pub deviation: Vec<f32>,
+    /// [[`ANSWERS`], [`FEATURES`]]
+    pub weight: Vec<f32>,
+    /// One for each of [`ANSWERS`].
+    pub bias: Vec<f32>,
+    /// Scores are divided by it before the softmax (C. Guo, G. Pleiss, Y. Sun, K. Weinberger 2017).
+    pub temperature: f32,
 }
 
-/// A linear model of a window's texture features ([`super::texture`]), beside the convolutions.
-#[derive(Clone)]
-struct Texture {
-    /// Mean and deviation of each feature over training windows.
-    mean: Vec<f32>,
-    deviation: Vec<f32>,
-    /// [genres, features]
-    weight: Tensor,
-}
+impl Head {
+    /// Features as the linear model takes them.
+    pub fn standardised(&self, features: &[f32]) -> Vec<f32> {
+        let statistics = self.mean.iter().zip(&self.deviation);
+        features
+            .iter()
+            .zip(statistics)
+            .map(|(value, (mean, deviation))| {
+                ((value - mean) / deviation).clamp(-FURTHEST, FURTHEST)
+            })
+            .collect()
+    }
 
-impl Texture {
-    fn new(paths: VarBuilder) -> Result<Self> {
-        let statistic = |name: &str, start: f64| {
-            paths.get_with_hints(FEATURES, name, Init::Const(start))?.to_vec1::<f32>()
-        };
-        Ok(Self {
-            mean: statistic("mean", 0.0)?,
-            deviation: statistic("deviation", 1.0)?,
-            weight: paths.get_with_hints((GENRES.len(), FEATURES), "weight", Init::Const(0.0))?,
-        })
+    /// Probabilities of [`ANSWERS`].
+    pub fn probabilities(&self, features: &[f32]) -> [f32; ANSWERS] {
+        let input = self.standardised(features);
+        let mut scores = [0.0; ANSWERS];
+        for ((score, row), bias) in
+            scores.iter_mut().zip(self.weight.chunks(FEATURES)).zip(&self.bias)
+        {
+            let sum: f32 = row.iter().zip(&input).map(|(weight, value)| weight * value).sum();
+            *score = (sum + bias) / self.temperature;
+        }
+        let most = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let powers = scores.map(|score| (score - most).exp());
+        let sum: f32 = powers.iter().sum();
+        powers.map(|power| power / sum)
     }
 }
 
-/// What the network says about windows of one length.
-pub struct Output {
-    /// Scores before the softmax, those of the convolutions and of the texture together, [batch, genres].
-    pub logits: Tensor,
-    /// The last feature map, [batch, channels, [`MAP_BANDS`], frames / [`MAP_FRAMES`]].
-    pub map: Tensor,
-}
-
-/// A small convolutional network from mel frames to genres. A clone shares the weights.
-#[derive(Clone)]
+/// The network's weights.
 pub struct Network {
-    config: Config,
-    blocks: Vec<Block>,
-    time: Kernels,
-    time_norm: Normalisation,
-    genre_weight: Tensor,
-    genre_bias: Tensor,
-    texture: Texture,
-    /// Logits are divided by it before the softmax (C. Guo, G. Pleiss, Y. Sun, K. Weinberger 2017).
-    temperature: f64,
+    /// Scale and shift of what goes in.
+    pub(super) input: (f32, f32),
+    pub(super) timbral: [Layer; 2],
+    pub(super) temporal: [Layer; 3],
+    pub(super) middle: [Layer; 3],
+    pub(super) back: Layer,
+    head: Head,
+    /// Of each front feature, which band over the place where it is strongest it goes by most.
+    pub(super) heights: Vec<usize>,
 }
 
 impl Network {
-    /// The network over the tensors in `paths`: fresh ones of a `VarMap`, or those of a file.
-    pub fn new(config: Config, paths: VarBuilder) -> Result<Self> {
-        let mut inputs = 2;
-        let mut blocks = Vec::new();
-        for (index, (outputs, pool)) in config.channels.into_iter().zip(POOLS).enumerate() {
-            blocks.push(Block::new(
-                inputs,
-                outputs,
-                pool,
-                config.residual,
-                paths.pp(format!("block{index}")),
-            )?);
-            inputs = outputs;
-        }
-        let features = 3 * config.hidden;
-        let stdev = 1.0 / (features as f64).sqrt();
-        let temperature =
-            paths.get_with_hints(1, "temperature", Init::Const(1.0))?.to_vec1::<f32>()?;
-        Ok(Self {
-            config,
-            blocks,
-            time: kernel(inputs * MAP_BANDS, config.hidden, 1, paths.pp("time.convolution"))?
-                .into(),
-            time_norm: Normalisation::new(config.hidden, (1, 1), paths.pp("time.norm"))?,
-            genre_weight: paths.get_with_hints(
-                (GENRES.len(), features),
-                "genre.weight",
-                Init::Randn { mean: 0.0, stdev },
-            )?,
-            genre_bias: paths.get_with_hints(GENRES.len(), "genre.bias", Init::Const(0.0))?,
-            texture: Texture::new(paths.pp("texture"))?,
-            temperature: f64::from(temperature.first().copied().unwrap_or(1.0)),
-        })
-    }
-
     /// The network that ships with Earworm; read once a process, so call it from a worker.
-    pub fn embedded() -> std::result::Result<Arc<Self>, GenreError> {
+    pub fn embedded() -> Result<Arc<Self>, GenreError> {
         static NETWORK: OnceLock<Arc<Network>> = OnceLock::new();
         if let Some(network) = NETWORK.get() {
             return Ok(network.clone());
@@ -198,97 +163,117 @@ impl Network {
         Ok(NETWORK.get_or_init(|| network).clone())
     }
 
-    /// The network in the bytes of a safetensors file (f32 or f16), its sizes told by the tensors.
-    pub fn from_safetensors(bytes: &[u8]) -> std::result::Result<Self, GenreError> {
+    /// The network in the bytes of a safetensors file (f32 or f16).
+    pub fn from_safetensors(bytes: &[u8]) -> Result<Self, GenreError> {
         let tensors = safetensors::SafeTensors::deserialize(bytes)
             .map_err(|error| GenreError::Weights(error.to_string()))?;
-        let config = Config::of(&tensors).ok_or_else(|| {
-            GenreError::Weights("a tensor of the genre network is missing".into())
-        })?;
+        if tensors.tensor("block0.convolution.weight").is_ok() {
+            return Err(GenreError::Earlier);
+        }
         let paths = VarBuilder::from_slice_safetensors(bytes, DType::F32, &Device::Cpu)
             .map_err(|error| GenreError::Weights(error.to_string()))?;
-        Self::new(config, paths).map_err(|error| GenreError::Weights(error.to_string()))
+        Self::load(&paths).map_err(|error| GenreError::Weights(error.to_string()))
     }
 
-    /// The network's sizes.
-    pub fn config(&self) -> Config {
-        self.config
+    fn load(paths: &VarBuilder) -> candle_core::Result<Self> {
+        let timbral = |kind: usize| {
+            let reach = TIMBRAL_FRAMES * TIMBRAL_BANDS[kind];
+            Layer::load(&format!("timbral{kind}"), TIMBRAL, reach, paths)
+        };
+        let temporal = |kind: usize| {
+            Layer::load(&format!("temporal{kind}"), TEMPORAL, TEMPORAL_FRAMES[kind], paths)
+        };
+        let middle = |layer: usize| {
+            let inputs = if layer == 0 { FRONT } else { MIDDLE };
+            Layer::load(&format!("middle{layer}"), MIDDLE, TIMBRAL_FRAMES * inputs, paths)
+        };
+        let one = |name: &str| -> candle_core::Result<f32> {
+            Ok(paths.get(1, name)?.to_vec1::<f32>()?.first().copied().unwrap_or(1.0))
+        };
+        let timbral = [timbral(0)?, timbral(1)?];
+        let heights = timbral
+            .iter()
+            .zip(TIMBRAL_BANDS)
+            .flat_map(|(layer, bands)| {
+                layer.weight.chunks(layer.inputs).map(move |w| height(w, bands))
+            })
+            .chain(std::iter::repeat_n(0, 3 * TEMPORAL))
+            .collect();
+        Ok(Self {
+            input: (one("input.scale")?, one("input.shift")?),
+            timbral,
+            temporal: [temporal(0)?, temporal(1)?, temporal(2)?],
+            middle: [middle(0)?, middle(1)?, middle(2)?],
+            back: Layer::load("back", BACK, 2 * FRAME_FEATURES, paths)?,
+            head: Head {
+                mean: paths.get(FEATURES, "head.mean")?.to_vec1()?,
+                deviation: paths.get(FEATURES, "head.deviation")?.to_vec1()?,
+                weight: paths.get((ANSWERS, FEATURES), "head.weight")?.flatten_all()?.to_vec1()?,
+                bias: paths.get(ANSWERS, "head.bias")?.to_vec1()?,
+                temperature: one("head.temperature")?,
+            },
+            heights,
+        })
     }
 
-    /// What logits are divided by before the softmax.
-    pub fn temperature(&self) -> f64 {
-        self.temperature
+    /// The linear model at the end.
+    pub fn head(&self) -> &Head {
+        &self.head
     }
 
-    /// Texture features ([`super::texture::features`]) as [`Self::forward`] takes them.
-    pub fn texture_input(&self, features: &[f32]) -> Vec<f32> {
-        standardised(features, &self.texture.mean, &self.texture.deviation)
+    /// The same network with another head.
+    pub fn with_head(mut self, head: Head) -> Self {
+        self.head = head;
+        self
     }
 
-    /// Mel windows [batch, 2, 128, frames] (see [`super::window::input`]) and their texture
-    /// [batch, [`FEATURES`]] (see [`Self::texture_input`]) → scores.
-    pub fn forward(&self, input: &Tensor, texture: &Tensor) -> Result<Output> {
-        let (features, map) = self.heard(input, false)?;
-        let logits = (self.scores(&features)? + texture.matmul(&self.texture.weight.t()?)?)?;
-        Ok(Output { logits, map })
+    /// Whether every number that it calculates with is one.
+    pub fn is_finite(&self) -> bool {
+        let layers = self.timbral.iter().chain(&self.temporal).chain(&self.middle);
+        let parts = layers
+            .chain([&self.back])
+            .flat_map(|layer| [&layer.weight, &layer.bias, &layer.scale, &layer.shift])
+            .chain([&self.head.mean, &self.head.deviation, &self.head.weight, &self.head.bias]);
+        let (scale, shift) = self.input;
+        parts.flatten().all(|value| value.is_finite())
+            && self.head.deviation.iter().all(|&deviation| deviation > 0.0)
+            && self.head.temperature.is_finite()
+            && self.head.temperature > 0.0
+            && scale.is_finite()
+            && shift.is_finite()
     }
 
-    /// Mel windows → the features that training scores, [batch, 3 × hidden].
-    pub fn features(&self, input: &Tensor) -> Result<Tensor> {
-        Ok(self.heard(input, true)?.0)
-    }
-
-    /// Mel windows → features over time and the last feature map.
-    fn heard(&self, input: &Tensor, training: bool) -> Result<(Tensor, Tensor)> {
-        let mut map = input.clone();
-        for block in &self.blocks {
-            map = block.forward(&map, training)?;
-        }
-        let features = self.over_time(&map, |flat| {
-            if training {
-                self.time_norm.forward(&convolve(flat, &self.time.weight)?, true)
-            } else {
-                convolve_and_pool(flat, &self.time, &self.time_norm)
+    /// How much an answer's score grows with the mean of each front feature, as far as head and back end tell: the middle
+    /// end mixes times and bands and is left out. `pooled` are a window's features.
+    pub(super) fn gradient(&self, answer: usize, pooled: &[f32]) -> Vec<f32> {
+        let row = &self.head.weight[answer * FEATURES..][..FEATURES];
+        let slope = |place: usize| row[place] / self.head.deviation[place];
+        let (means, back) = (FRAME_FEATURES, 2 * FRAME_FEATURES);
+        let mut gradient: Vec<f32> = (0..FRONT).map(|front| slope(means + front)).collect();
+        let sums = |output: usize| -> f32 {
+            let weights = &self.back.weight[output * self.back.inputs..][..self.back.inputs];
+            weights.iter().zip(pooled).map(|(weight, value)| weight * value).sum()
+        };
+        for output in 0..BACK {
+            if sums(output) + self.back.bias[output] > 0.0 {
+                let slope = slope(back + output) * self.back.scale[output];
+                let weights = &self.back.weight[output * self.back.inputs + means..][..FRONT];
+                for (gradient, weight) in gradient.iter_mut().zip(weights) {
+                    *gradient += slope * weight;
+                }
             }
-        })?;
-        Ok((features, map))
-    }
-
-    /// [batch, channels, map bands, time] → [batch, 3 × hidden].
-    fn over_time(
-        &self,
-        map: &Tensor,
-        hidden: impl Fn(&Tensor) -> Result<Tensor>,
-    ) -> Result<Tensor> {
-        let (batch, channels, bands, time) = map.dims4()?;
-        // [batch, channels × bands, 1, time] → [batch, hidden, time]
-        let x = hidden(&map.reshape((batch, channels * bands, 1, time))?)?.squeeze(2)?;
-        let mean = x.mean_keepdim(D::Minus1)?;
-        let variance = x.broadcast_sub(&mean)?.sqr()?.mean(D::Minus1)?;
-        let deviation = (variance + 1e-4)?.sqrt()?;
-        Tensor::cat(&[mean.squeeze(D::Minus1)?, x.max(D::Minus1)?, deviation], 1)
-    }
-
-    /// Scores of pooled features: [batch, 3 × hidden] → [batch, genres].
-    pub fn scores(&self, features: &Tensor) -> Result<Tensor> {
-        features.matmul(&self.genre_weight.t()?)?.broadcast_add(&self.genre_bias)
-    }
-
-    /// How much each place of the last feature map [1, channels, map bands, time] spoke for
-    /// `genre`: values × gradient, summed over channels (HiResCAM; R. Draelos, L. Carin 2020),
-    /// [map bands, time].
-    pub(super) fn activation_map(&self, map: &Tensor, genre: usize) -> Result<Tensor> {
-        let map = Var::from_tensor(&map.detach())?;
-        let (scale, shift) = self.time_norm.scale_and_shift()?;
-        let hidden = self.config.hidden;
-        let (scale, shift) = (scale.reshape((1, hidden, 1, 1))?, shift.reshape((1, hidden, 1, 1))?);
-        let features = self.over_time(map.as_tensor(), |flat| {
-            convolve(flat, &self.time.weight)?.broadcast_mul(&scale)?.broadcast_add(&shift)?.relu()
-        })?;
-        let gradients = self.scores(&features)?.narrow(1, genre, 1)?.sum_all()?.backward()?;
-        match gradients.get(map.as_tensor()) {
-            Some(gradient) => (gradient * map.as_tensor())?.sum(1)?.squeeze(0),
-            None => map.as_tensor().zeros_like()?.sum(1)?.squeeze(0),
         }
+        gradient
     }
 }
+
+/// The band within a timbral filter that has most of its weights' power.
+fn height(weights: &[f32], bands: usize) -> usize {
+    let power = |band: usize| -> f32 {
+        weights.iter().skip(band).step_by(bands).map(|weight| weight * weight).sum()
+    };
+    (0..bands).max_by(|&a, &b| power(a).total_cmp(&power(b))).unwrap_or(0)
+}
+
+// A frame's bands are what the filters' places are counted in.
+const _: () = assert!(TIMBRAL_BANDS[1] <= FINE_BANDS);

@@ -1,6 +1,6 @@
 //! Core: silence in a recording, which belongs to no music.
 
-use earworm_spectrum::{BANDS, COLUMN_SECONDS};
+use earworm_spectrum::{BANDS, COLUMN_SECONDS, Column};
 
 /// Columns that must all be quiet for silence, 1 s.
 pub(super) const QUIET: usize = (1.0 / COLUMN_SECONDS) as usize;
@@ -17,19 +17,19 @@ pub(super) fn is_silent(column: &[f32; BANDS]) -> bool {
 #[derive(Default)]
 pub struct Gate {
     /// Silent columns that are held back, or those that were handed out last.
-    held: Vec<[f32; BANDS]>,
+    held: Vec<Column>,
     handed_out: bool,
     quiet: usize,
 }
 
 impl Gate {
-    /// Takes a recording's next column of mel bands, dB; returns the columns that are sound now: none, or this one and the
+    /// Takes a recording's next column; returns the columns that are sound now: none, or this one and the
     /// rest before it.
-    pub fn pass(&mut self, column: [f32; BANDS]) -> &[[f32; BANDS]] {
+    pub fn pass(&mut self, column: Column) -> &[Column] {
         if std::mem::take(&mut self.handed_out) {
             self.held.clear();
         }
-        if is_silent(&column) {
+        if is_silent(&column.bands) {
             self.quiet += 1;
             if self.quiet < QUIET {
                 self.held.push(column);
@@ -57,7 +57,8 @@ mod tests {
 
     #[test]
     fn a_second_of_silence_is_left_out_and_a_shorter_rest_is_not() {
-        let (sound, silence) = ([0.0; BANDS], [-90.0; BANDS]);
+        let silence = Column::SILENT;
+        let sound = Column { bands: [0.0; BANDS], ..silence };
         for (rest, kept) in [(1, 1), (QUIET - 1, QUIET - 1), (QUIET, 0), (3 * QUIET, 0)] {
             let mut gate = Gate::default();
             let columns =

@@ -1,12 +1,12 @@
-//! Core: a recording's mel columns.
+//! Core: a recording's columns.
 
-use super::{BANDS, MelBank, Stft, decibels};
+use super::{Bank, Column, Stft};
 
 /// The front end over a recording, whose sample rate and channels may change where recordings were joined.
 pub struct Columns {
     sample_rate: u32,
     stft: Stft,
-    bank: MelBank,
+    bank: Bank,
     /// The channels' samples, one after the other.
     planes: Vec<Vec<f32>>,
 }
@@ -15,7 +15,7 @@ impl Columns {
     /// For a recording that begins with `sample_rate` Hz.
     pub fn new(sample_rate: u32) -> Self {
         let rate = sample_rate as f32;
-        Self { sample_rate, stft: Stft::new(rate, 1), bank: MelBank::new(rate), planes: Vec::new() }
+        Self { sample_rate, stft: Stft::new(rate, 1), bank: Bank::new(rate), planes: Vec::new() }
     }
 
     /// Hz of what comes next.
@@ -32,8 +32,8 @@ impl Columns {
         }
     }
 
-    /// Takes interleaved frames of `channels` samples, and adds each column, dB, that is complete with them to `columns`.
-    pub fn push(&mut self, interleaved: &[f32], channels: usize, columns: &mut Vec<[f32; BANDS]>) {
+    /// Takes interleaved frames of `channels` samples, and adds each column that is complete with them to `columns`.
+    pub fn push(&mut self, interleaved: &[f32], channels: usize, columns: &mut Vec<Column>) {
         let channels = channels.max(1);
         if channels != self.stft.channels() {
             self.stft = Stft::new(self.sample_rate as f32, channels);
@@ -48,9 +48,7 @@ impl Columns {
             let (count, power) = self.stft.feed(&self.planes, taken);
             taken += count;
             let Some(power) = power else { continue };
-            let mut mel = [0.0; BANDS];
-            self.bank.apply(power, &mut mel);
-            columns.push(mel.map(decibels));
+            columns.push(self.bank.column(power));
         }
     }
 }

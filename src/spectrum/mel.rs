@@ -1,9 +1,11 @@
-//! Core: 128 mel bands (Slaney's scale and normalisation, as librosa's defaults) of a power frame.
+//! Core: mel bands (Slaney's scale and normalisation, as librosa's defaults) of a power frame.
 
-use super::{HIGHEST_FREQUENCY, REFERENCE_RATE, REFERENCE_WINDOW, bin_count, fft_size, sane_rate};
+use super::{COARSE, FINE, FINE_FRAMES, Reference, sane_rate};
 
-/// Mel bands.
+/// Mel bands of the long window.
 pub const BANDS: usize = 128;
+/// Mel bands of the short windows.
+pub const FINE_BANDS: usize = 96;
 
 /// Where Slaney's scale turns from linear to logarithmic, and its slopes on either side
 /// (M. Slaney, Auditory Toolbox, 1998).
@@ -32,14 +34,19 @@ fn mel_to_hertz(mel: f64) -> f64 {
     }
 }
 
-/// Corner `corner` of the triangles, Hz: band b rises from corner b to b + 1 and falls to b + 2.
-fn corner(corner: usize) -> f64 {
-    mel_to_hertz(hertz_to_mel(HIGHEST_FREQUENCY) * corner as f64 / (BANDS + 1) as f64)
+/// Corner `corner` of the triangles of so many bands up to `highest`, Hz: band b rises from corner b to b + 1 and falls to b + 2.
+fn corner(highest: f64, bands: usize, corner: usize) -> f64 {
+    mel_to_hertz(hertz_to_mel(highest) * corner as f64 / (bands + 1) as f64)
 }
 
-/// Centre frequency of a band, Hz.
+/// Centre frequency of one of [`BANDS`], Hz.
 pub fn band_centre(band: usize) -> f64 {
-    corner(band + 1)
+    corner(COARSE.highest, BANDS, band + 1)
+}
+
+/// Centre frequency of one of [`FINE_BANDS`], Hz.
+pub fn fine_band_centre(band: usize) -> f64 {
+    corner(FINE.highest, FINE_BANDS, band + 1)
 }
 
 /// Power as dB, floored at -100 dB (1e-10) as librosa's `power_to_db`.
@@ -47,8 +54,56 @@ pub fn decibels(power: f32) -> f32 {
     10.0 * power.max(1e-10).log10()
 }
 
-/// The triangular filters that turn a frame of [`super::Stft`] into [`BANDS`] mel powers.
-pub struct MelBank {
+/// What was heard in one column of 77.5 ms.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Column {
+    /// The long window's mel bands, dB.
+    pub bands: [f32; BANDS],
+    /// The short windows' mel bands, power; old ones first.
+    pub fine: [[f32; FINE_BANDS]; FINE_FRAMES],
+}
+
+impl Column {
+    /// Nothing at all.
+    pub const SILENT: Self =
+        Self { bands: [-100.0; BANDS], fine: [[0.0; FINE_BANDS]; FINE_FRAMES] };
+}
+
+/// The filters that turn a frame of [`super::Stft`] into a [`Column`].
+pub struct Bank {
+    coarse: MelBank,
+    fine: MelBank,
+}
+
+impl Bank {
+    /// The filters for frames of a `Stft` of `sample_rate` Hz. Bands above half the rate stay empty.
+    pub fn new(sample_rate: f32) -> Self {
+        Self {
+            coarse: MelBank::new(&COARSE, BANDS, sample_rate),
+            fine: MelBank::new(&FINE, FINE_BANDS, sample_rate),
+        }
+    }
+
+    /// Values of the frames that it takes.
+    pub fn frame_length(&self) -> usize {
+        self.coarse.bins + FINE_FRAMES * self.fine.bins
+    }
+
+    /// The column of a frame. Bins that `power` lacks count as zero.
+    pub fn column(&self, power: &[f32]) -> Column {
+        let mut column = Column::SILENT;
+        self.coarse.apply(power, &mut column.bands);
+        column.bands = column.bands.map(decibels);
+        let fine = power.get(self.coarse.bins..).unwrap_or_default();
+        for (frame, bands) in fine.chunks_exact(self.fine.bins).zip(&mut column.fine) {
+            self.fine.apply(frame, bands);
+        }
+        column
+    }
+}
+
+/// The triangular filters that turn a power spectrum into mel powers.
+struct MelBank {
     bins: usize,
     /// Of each band: its first bin and where its weights end in `weights`.
     bands: Vec<(usize, usize)>,
@@ -56,15 +111,15 @@ pub struct MelBank {
 }
 
 impl MelBank {
-    /// The filters for frames of `Stft::new(sample_rate)`. Bands above half the rate stay empty.
-    pub fn new(sample_rate: f32) -> Self {
+    fn new(reference: &Reference, bands: usize, sample_rate: f32) -> Self {
         let sample_rate = sane_rate(sample_rate);
-        let width = sample_rate / fft_size(sample_rate) as f64;
-        let bins = bin_count(sample_rate);
+        let width = sample_rate / reference.fft_size(sample_rate) as f64;
+        let bins = reference.bin_count(sample_rate);
         // A band sums over bins; with narrower bins than the reference's it would sum more of them.
-        let density = width / (REFERENCE_RATE / REFERENCE_WINDOW);
+        let density = width / (reference.rate / reference.window);
         let mut weights = Vec::new();
-        let bands = (0..BANDS)
+        let corner = |place| corner(reference.highest, bands, place);
+        let bands = (0..bands)
             .map(|band| {
                 let (low, centre, high) = (corner(band), corner(band + 1), corner(band + 2));
                 let first = ((low / width).floor() as usize + 1).min(bins);
@@ -81,13 +136,8 @@ impl MelBank {
         Self { bins, bands, weights }
     }
 
-    /// Bins of the frames that it takes.
-    pub fn bins(&self) -> usize {
-        self.bins
-    }
-
-    /// Mel powers of one power frame. Bins that `power` lacks count as zero.
-    pub fn apply(&self, power: &[f32], mel: &mut [f32; BANDS]) {
+    /// Mel powers of one power spectrum.
+    fn apply(&self, power: &[f32], mel: &mut [f32]) {
         let mut start = 0;
         for (value, &(first, end)) in mel.iter_mut().zip(&self.bands) {
             let bins = power.get(first..).unwrap_or_default();

@@ -15,10 +15,22 @@ use std::sync::Arc;
 use realfft::num_complex::Complex;
 use realfft::{RealFftPlanner, RealToComplex};
 
-use super::{REFERENCE_RATE, REFERENCE_WINDOW, bin_count, fft_size, half_window, sane_rate};
+use super::{COARSE, FINE, Reference, sane_rate};
 
 /// Mean time between two columns, seconds.
-pub const COLUMN_SECONDS: f64 = 3.3368 * 512.0 / REFERENCE_RATE;
+pub const COLUMN_SECONDS: f64 = 3.3368 * 512.0 / COARSE.rate;
+
+/// Short windows in a column.
+pub const FINE_FRAMES: usize = 5;
+
+/// Time from one short window to the next, seconds: they lie evenly, over the columns' borders too.
+const FINE_SECONDS: f64 = COLUMN_SECONDS / FINE_FRAMES as f64;
+
+/// Time of the first short window's centre, seconds: so early that the last one of each column is over when the long one is.
+const FINE_START: f64 = -0.017;
+
+/// What a channel's history holds, seconds: from the beginning of a column's first short window to the end of its long one.
+const HISTORY_SECONDS: f64 = 0.12;
 
 /// Samples are held within this amplitude (+36 dBFS): a single wild one would otherwise lift the
 /// loudest band of a whole window above all music.
@@ -34,13 +46,14 @@ const QUIETEST_SAMPLE: f32 = 1e-15;
 pub fn column_time(column: u64) -> f64 {
     // A column is 77 ms, so that this is exact for longer than any host runs.
     let place = column.saturating_mul(33_368).saturating_add(16_650) / 10_000;
-    place.saturating_mul(512) as f64 / REFERENCE_RATE
+    place.saturating_mul(512) as f64 / COARSE.rate
 }
 
 /// Power frames of a signal of any number of channels, one each 77.5 ms on average.
 ///
 /// The window is a Hann window of 92.9 ms at every rate, centred on [`column_time`]; samples before
-/// the start count as zero. A frame is the mean of the channels' powers, so that what is in opposite phase in two of them
+/// the start count as zero. Behind its bins stand those of five windows of 32 ms, one each 15.5 ms, which lie evenly from column
+/// to column. A frame is the mean of the channels' powers, so that what is in opposite phase in two of them
 /// is heard. Powers are scaled so that the same sound gives the same values at every
 /// rate. What is below 25 Hz, which nobody hears, is taken out first. After [`Stft::new`] nothing allocates, locks or
 /// panics, whatever is pushed: samples beyond ±64 are held there, denormals count as silence, and a channel with NaN or
@@ -65,12 +78,11 @@ pub struct Stft {
     channels: usize,
     /// The place of the oldest sample in every channel's history.
     oldest: usize,
-    /// The window's values, multiplied by the rate's scale.
-    window: Box<[f32]>,
-    transform: Arc<dyn RealToComplex<f32>>,
-    frame: Box<[f32]>,
-    spectrum: Box<[Complex<f32>]>,
-    scratch: Box<[Complex<f32>]>,
+    /// Samples that each history holds.
+    kept: usize,
+    coarse: Transform,
+    fine: Transform,
+    /// The long window's bins, then those of each short one.
     power: Box<[f32]>,
     /// Samples pushed since the start.
     pushed: u64,
@@ -87,7 +99,7 @@ struct Pair {
 
 /// One channel.
 struct Side {
-    /// The last samples, as many as the window reaches.
+    /// The last samples, as many as the windows reach.
     history: Box<[f32]>,
     /// Samples pushed up to the last one that was none, NaN or infinite.
     broken: Option<u64>,
@@ -100,32 +112,23 @@ impl Stft {
     pub fn new(sample_rate: f32, channels: usize) -> Self {
         let sample_rate = sane_rate(sample_rate);
         let channels = channels.max(1);
-        let half = half_window(sample_rate);
-        let length = 2 * half + 1;
-        // A finer sampling of the same window sums more values: bring the sum back to the
-        // reference's.
-        let scale = REFERENCE_RATE / sample_rate;
-        let duration = REFERENCE_WINDOW / REFERENCE_RATE;
-        let window = (0..length)
-            .map(|n| {
-                let time = (n as f64 - half as f64) / sample_rate;
-                ((0.5 + 0.5 * (TAU * time / duration).cos()) * scale) as f32
-            })
-            .collect();
-        let transform = RealFftPlanner::new().plan_fft_forward(fft_size(sample_rate));
-        let side = || Side { history: vec![0.0; length].into(), broken: None };
+        let (coarse, fine) =
+            (Transform::new(&COARSE, sample_rate), Transform::new(&FINE, sample_rate));
+        let kept = ((HISTORY_SECONDS * sample_rate).ceil() as usize)
+            .max(coarse.window.len())
+            .max(fine.window.len());
+        let frame_length = coarse.bins + FINE_FRAMES * fine.bins;
+        let side = || Side { history: vec![0.0; kept].into(), broken: None };
         let pair = || Pair { highpass: Highpass::new(sample_rate), sides: [side(), side()] };
         let mut stft = Self {
             sample_rate,
             pairs: (0..channels.div_ceil(2)).map(|_| pair()).collect(),
             channels,
             oldest: 0,
-            window,
-            frame: transform.make_input_vec().into(),
-            spectrum: transform.make_output_vec().into(),
-            scratch: transform.make_scratch_vec().into(),
-            transform,
-            power: vec![0.0; bin_count(sample_rate)].into(),
+            kept,
+            coarse,
+            fine,
+            power: vec![0.0; frame_length].into(),
             pushed: 0,
             column: 0,
             due: 0,
@@ -139,17 +142,13 @@ impl Stft {
         self.channels
     }
 
-    /// Bins of a frame: from 0 Hz up to just past 11,025 Hz (or to half the sample rate).
-    pub fn bins(&self) -> usize {
+    /// Values of a frame: the long window's bins up to just past 11,025 Hz, then those of each of the [`FINE_FRAMES`] short
+    /// ones up to 8,000 Hz (or to half the sample rate).
+    pub fn frame_length(&self) -> usize {
         self.power.len()
     }
 
-    /// Hz from one bin to the next.
-    pub fn bin_width(&self) -> f64 {
-        self.sample_rate / self.frame.len() as f64
-    }
-
-    /// Takes one sample of every channel; returns a power frame of [`Self::bins`] values each time that one is complete.
+    /// Takes one sample of every channel; returns a power frame of [`Self::frame_length`] values each time that one is complete.
     pub fn push(&mut self, frame: &[f32]) -> Option<&[f32]> {
         self.feed_with(1, |channel| frame.get(channel..).unwrap_or_default()).1
     }
@@ -183,7 +182,7 @@ impl Stft {
             };
             pair.take(planes, taken, self.oldest, self.pushed);
         }
-        let ring = self.window.len().max(1);
+        let ring = self.kept.max(1);
         self.oldest = self.oldest.wrapping_add(taken).checked_rem(ring).unwrap_or(0);
         self.pushed = self.pushed.saturating_add(taken as u64);
         if self.pushed < self.due {
@@ -213,44 +212,94 @@ impl Stft {
     /// Samples after which `column` is complete.
     fn due_after(&self, column: u64) -> u64 {
         let centre = (column_time(column) * self.sample_rate).round() as u64;
-        centre.saturating_add((self.window.len() / 2) as u64).saturating_add(1)
+        centre.saturating_add((self.coarse.window.len() / 2) as u64).saturating_add(1)
     }
 
     fn analyse(&mut self) {
         self.power.fill(0.0);
-        let reach = self.window.len() as u64;
+        let reach = self.coarse.window.len() as u64;
         let is_whole = |side: &&Side| {
             side.broken.is_none_or(|broken| self.pushed.saturating_sub(broken) >= reach)
         };
         let sides = self.pairs.iter().flat_map(|pair| &pair.sides).take(self.channels);
         let whole = sides.clone().filter(is_whole).count();
         let heard = if whole == 0 { self.channels } else { whole };
+        let coarse_bins = self.coarse.bins.min(self.power.len());
+        let (coarse, fine) = self.power.split_at_mut(coarse_bins);
+        // The column that is complete now is the one before the next.
+        let first = self.column.saturating_sub(1).saturating_mul(FINE_FRAMES as u64);
         for side in sides.filter(|side| whole == 0 || is_whole(side)) {
-            let (newer, older) = side.history.split_at(self.oldest.min(side.history.len()));
-            let length = self.window.len().min(self.frame.len());
-            let split = older.len().min(length);
-            let (first, second) = self.window.split_at(split);
-            let (frame, padding) = self.frame.split_at_mut(length);
-            let (begin, end) = frame.split_at_mut(split);
-            weigh(begin, older, first);
-            weigh(end, newer, second);
-            padding.fill(0.0);
-            let done = self.transform.process_with_scratch(
-                &mut self.frame,
-                &mut self.spectrum,
-                &mut self.scratch,
-            );
-            // The buffers were made by this very transform, so this can't be an error.
-            if done.is_err() {
-                continue;
-            }
-            for (power, bin) in self.power.iter_mut().zip(&self.spectrum) {
-                *power += bin.norm_sqr();
+            let latest = self.kept.saturating_sub(self.coarse.window.len());
+            self.coarse.add_power(&side.history, self.oldest, latest, coarse);
+            let mut place = first;
+            for power in fine.chunks_exact_mut(self.fine.bins.max(1)) {
+                let centre = (FINE_START + place as f64 * FINE_SECONDS) * self.sample_rate;
+                // Samples from the oldest one to the window's first.
+                let start = (centre.round() as i64)
+                    .saturating_sub((self.fine.window.len() / 2) as i64)
+                    .saturating_sub(self.pushed as i64)
+                    .saturating_add(self.kept as i64);
+                let start = usize::try_from(start).unwrap_or(0);
+                self.fine.add_power(&side.history, self.oldest, start, power);
+                place = place.saturating_add(1);
             }
         }
         // By one for a single channel: then nothing is rounded.
         let share = 1.0 / heard as f32;
         self.power.iter_mut().for_each(|power| *power *= share);
+    }
+}
+
+/// A windowed Fourier transform and the room that it works in.
+struct Transform {
+    /// The window's values, multiplied by the rate's scale.
+    window: Box<[f32]>,
+    bins: usize,
+    transform: Arc<dyn RealToComplex<f32>>,
+    frame: Box<[f32]>,
+    spectrum: Box<[Complex<f32>]>,
+    scratch: Box<[Complex<f32>]>,
+}
+
+impl Transform {
+    fn new(reference: &Reference, sample_rate: f64) -> Self {
+        let transform = RealFftPlanner::new().plan_fft_forward(reference.fft_size(sample_rate));
+        Self {
+            window: reference.weights(sample_rate),
+            bins: reference.bin_count(sample_rate),
+            frame: transform.make_input_vec().into(),
+            spectrum: transform.make_output_vec().into(),
+            scratch: transform.make_scratch_vec().into(),
+            transform,
+        }
+    }
+
+    /// Adds the power in each bin of a window to `power`. The window begins `start` samples after the oldest one of `history`,
+    /// which lies at `oldest`.
+    fn add_power(&mut self, history: &[f32], oldest: usize, start: usize, power: &mut [f32]) {
+        let (newer, older) = history.split_at(oldest.min(history.len()));
+        let skipped = start.min(older.len());
+        let older = older.get(skipped..).unwrap_or_default();
+        let newer = newer.get(start.saturating_sub(skipped)..).unwrap_or_default();
+        let length = self.window.len().min(self.frame.len());
+        let split = older.len().min(length);
+        let (first, second) = self.window.split_at(split);
+        let (frame, padding) = self.frame.split_at_mut(length);
+        let (begin, end) = frame.split_at_mut(split);
+        weigh(begin, older, first);
+        weigh(end, newer, second);
+        padding.fill(0.0);
+        let done = self.transform.process_with_scratch(
+            &mut self.frame,
+            &mut self.spectrum,
+            &mut self.scratch,
+        );
+        // The buffers were made by this very transform, so this can't be an error.
+        if done.is_ok() {
+            for (power, bin) in power.iter_mut().zip(&self.spectrum) {
+                *power += bin.norm_sqr();
+            }
+        }
     }
 }
 

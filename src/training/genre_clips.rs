@@ -1,308 +1,345 @@
-//! Worker: labelled clips as mel columns, from safetensors files, on one axis whatever their source.
+//! Worker: labelled clips in folders, and what the network hears in them.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use earworm_audio::decode;
-use earworm_genre::{GENRES, Gate};
-use earworm_spectrum::{BANDS, Columns, band_centre};
+use earworm_genre::{Ear, FEATURES, GENRES, Gate, Network, OTHER};
+use earworm_spectrum::{COLUMN_SECONDS, Column, Columns};
 use indicatif::ProgressBar;
 use rayon::prelude::*;
-use safetensors::SafeTensors;
-
-/// Where clips come from; sources are balanced against each other, and each labels in its own way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// GTZAN's layout: the label names one of the genres exactly.
-    Gtzan,
-    /// Emotify: four broad genres.
-    Emotify,
-    /// FMA-small: eight broad genres, of which five are ours.
-    Fma,
-}
-
-/// FMA's genres, as its own head learns them.
-pub const FMA_GENRES: [&str; 8] = [
-    "Electronic",
-    "Experimental",
-    "Folk",
-    "Hip-Hop",
-    "Instrumental",
-    "International",
-    "Pop",
-    "Rock",
-];
 
 /// One labelled clip.
+#[derive(Clone, Debug)]
 pub struct Clip {
+    /// Where it is.
+    pub path: PathBuf,
     /// The name that the data gives it.
     pub name: String,
-    /// The data's own word for the genre.
-    pub word: String,
-    /// The genre's place in [`GENRES`], if it is one of ours.
-    pub genre: Option<usize>,
-    /// The genre's place in [`FMA_GENRES`], if the clip is FMA's.
-    pub fma: Option<usize>,
-    /// Clips of one group (an artist, a block of ids) never stand on both sides of a split.
-    pub group: String,
-    /// The source.
-    pub source: Source,
-    /// Values v of dB = v × 80 / 255 - 80 below the clip's maximum: columns × [`BANDS`].
-    pub columns: Vec<[u8; BANDS]>,
-    /// Columns of the front end that one stored column stands for: 1, or 3 for FMA.
-    pub stride: usize,
+    /// The genre's place in [`GENRES`], or [`OTHER`].
+    pub genre: usize,
+    /// Whose it is; empty where nobody says.
+    pub artist: String,
+    /// The collection that it is from.
+    pub source: String,
+    /// Whether it is only measured.
+    pub is_held_out: bool,
 }
+
+/// The genres that a collection's word may hold beside the one it names. What stands in no row is meant exactly.
+const BROAD: [(&str, &str, &[&str]); 3] = [
+    ("emotify", "rock", &["metal", "blues", "country", "reggae", "punk"]),
+    ("emotify", "pop", &["disco", "country", "reggae", "hiphop", "blues", "soul"]),
+    ("emotify", "electronic", &["disco", "hiphop"]),
+];
 
 impl Clip {
-    /// A stored value as dB below the clip's maximum.
-    pub fn decibels(value: u8) -> f32 {
-        f32::from(value) * (80.0 / 255.0) - 80.0
-    }
-
-    /// Whether the clip's group is held out of training for validation, the same ones in every run:
-    /// one group in five of Emotify's artists, one in twelve of FMA's blocks of ids. GTZAN comes split.
-    pub fn is_held_out(&self) -> bool {
-        let parts = match self.source {
-            Source::Gtzan => return false,
-            Source::Emotify => 5,
-            Source::Fma => 12,
-        };
-        (fnv(&self.group) >> 16).is_multiple_of(parts)
-    }
-
-    /// Whether its columns were taken 232 ms apart, so that what moves faster is not in them.
-    pub fn is_sparse(&self) -> bool {
-        self.stride > 1
-    }
-
-    /// The columns as the front end would make them, dB; FMA's each stand for three.
-    pub fn front_end_columns(&self) -> impl Iterator<Item = [f32; BANDS]> {
-        self.columns
+    /// Genres that its label doesn't speak against.
+    pub fn may_hold(&self) -> impl Iterator<Item = usize> {
+        let word = GENRES.get(self.genre).copied().unwrap_or_default();
+        BROAD
             .iter()
-            .flat_map(|column| std::iter::repeat_n(column.map(Self::decibels), self.stride))
+            .filter(move |(source, broad, _)| self.source == *source && word == *broad)
+            .flat_map(|row| row.2.iter().filter_map(|genre| genre_of(genre)))
     }
 }
 
-/// Our genre for a data set's word.
+/// The place of a data set's word in [`GENRES`], or [`OTHER`].
 pub fn genre_of(word: &str) -> Option<usize> {
     let plain: String =
         word.chars().filter(char::is_ascii_alphabetic).collect::<String>().to_ascii_lowercase();
+    if plain == "other" {
+        return Some(OTHER);
+    }
     GENRES.iter().position(|&genre| genre == plain)
 }
 
-/// Reads a safetensors file of mels.
-pub fn read_mels(path: &Path) -> anyhow::Result<Vec<Clip>> {
-    let bytes = std::fs::read(path).with_context(|| format!("{} can't be read", path.display()))?;
-    let (_, header) = SafeTensors::read_metadata(&bytes)
-        .with_context(|| format!("{} is no safetensors file", path.display()))?;
-    let notes = header.metadata().clone().unwrap_or_default();
-    let list = |key: &str| -> anyhow::Result<Vec<String>> {
-        let text =
-            notes.get(key).with_context(|| format!("{} has no list of {key}", path.display()))?;
-        Ok(serde_json::from_str(text)?)
-    };
-    let (genres, names) = (list("genres")?, list("clips")?);
-    let artists = list("artists").ok();
-    let tensors = SafeTensors::deserialize(&bytes)?;
-    let (mel, label, frames) =
-        (tensors.tensor("mel")?, tensors.tensor("label")?, tensors.tensor("frames")?);
-    let &[clips, bands, width] = mel.shape() else {
-        bail!("{}: mel is not [clips, bands, frames]", path.display())
-    };
-    if bands != BANDS
-        || names.len() != clips
-        || label.data().len() != clips
-        || frames.data().len() != 2 * clips
-    {
-        bail!("{}: {clips} clips of {bands} bands, but {} names", path.display(), names.len());
-    }
-    let fma = genres.iter().all(|genre| FMA_GENRES.contains(&genre.as_str()));
-    let source = match (&artists, fma) {
-        (_, true) => Source::Fma,
-        (Some(_), _) => Source::Emotify,
-        _ => Source::Gtzan,
-    };
-    let axis = WideAxis::new();
-    let mut read = Vec::with_capacity(clips);
-    for (index, name) in names.into_iter().enumerate() {
-        let word =
-            genres.get(label.data()[index] as usize).context("a label names no genre")?.clone();
-        let valid =
-            u16::from_le_bytes([frames.data()[2 * index], frames.data()[2 * index + 1]]) as usize;
-        let values = &mel.data()[index * BANDS * width..][..BANDS * width];
-        let columns = (0..valid.min(width))
-            .map(|column| {
-                let stored: [u8; BANDS] = std::array::from_fn(|band| values[band * width + column]);
-                if fma { axis.narrow(&stored) } else { stored }
-            })
-            .collect();
-        let group = match (&artists, source) {
-            (Some(artists), _) => artists.get(index).cloned().unwrap_or_default(),
-            // Track ids are given out in order, so a thousand of them hold whole albums.
-            (None, Source::Fma) => name
-                .rsplit('/')
-                .next()
-                .map(|id| id[..id.len().min(3)].to_string())
-                .unwrap_or_default(),
-            (None, _) => name.clone(),
-        };
-        read.push(Clip {
-            genre: genre_of(&word),
-            fma: FMA_GENRES.iter().position(|&genre| fma && genre == word),
-            name,
-            word,
-            group,
-            source,
-            columns,
-            stride: if fma { 3 } else { 1 },
-        });
-    }
-    Ok(read)
+const EXTENSIONS: [&str; 12] =
+    ["wav", "au", "aif", "aiff", "flac", "mp3", "ogg", "oga", "opus", "aac", "m4a", "mp4"];
+
+fn is_audio(path: &Path) -> bool {
+    let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    path.is_file() && EXTENSIONS.contains(&extension.as_str())
 }
 
-/// An audio file and the genre that its name or folder gives it.
-pub struct AudioFile {
-    /// Where it is.
-    pub path: PathBuf,
-    /// The data's own word for the genre.
-    pub word: String,
+fn entries(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let listing =
+        std::fs::read_dir(folder).with_context(|| format!("{} can't be read", folder.display()))?;
+    let mut paths = listing.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
+    paths.sort();
+    Ok(paths)
 }
 
-/// The audio files in a folder of folders named by genre (GTZAN's own layout), or in a folder of
-/// files with a genre in their names.
-pub fn audio_files(folder: &Path) -> anyhow::Result<Vec<AudioFile>> {
-    const EXTENSIONS: [&str; 11] =
-        ["wav", "au", "aif", "aiff", "flac", "mp3", "ogg", "oga", "aac", "m4a", "mp4"];
-    let entries = |folder: &Path| -> anyhow::Result<Vec<PathBuf>> {
-        let listing = std::fs::read_dir(folder)
-            .with_context(|| format!("{} can't be read", folder.display()))?;
-        let mut paths =
-            listing.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
-        paths.sort();
-        Ok(paths)
-    };
-    let audio = |path: &Path| {
-        let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-        path.is_file() && EXTENSIONS.contains(&extension.as_str())
-    };
-    let mut files = Vec::new();
-    for path in entries(folder)? {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if path.is_dir() {
-            let inside = entries(&path)?.into_iter().filter(|path| audio(path));
-            files.extend(inside.map(|path| AudioFile { path, word: name.clone() }));
-        } else if audio(&path)
-            && let Some(word) =
-                name.split(|c: char| !c.is_ascii_alphabetic()).find(|word| genre_of(word).is_some())
-        {
-            files.push(AudioFile { path: path.clone(), word: word.to_string() });
-        }
+fn stem(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The clips of a folder: those that its labels.csv tells of; else those in folders named by genre, or with a genre in their
+/// names. What is labelled with no genre of ours is left out.
+pub fn read_folder(folder: &Path) -> anyhow::Result<Vec<Clip>> {
+    if !folder.is_dir() {
+        bail!(
+            "{} is no folder: the network hears audio, so name a folder of it with a labels.csv (clip, genre), or of folders \
+             named by genre",
+            folder.display()
+        );
     }
+    let labels = folder.join("labels.csv");
+    let clips = if labels.is_file() {
+        let text = std::fs::read_to_string(&labels)
+            .with_context(|| format!("{} can't be read", labels.display()))?;
+        of_labels(&text, folder).with_context(|| labels.display().to_string())?
+    } else {
+        of_names(folder)?
+    };
     anyhow::ensure!(
-        !files.is_empty(),
-        "{} holds no folder of audio named by genre",
+        !clips.is_empty(),
+        "{} holds neither a labels.csv with clips that are there nor audio named by genre",
         folder.display()
     );
-    Ok(files)
+    Ok(clips)
 }
 
-/// The mel columns of an audio file, dB, by the very front end of the plug-in, without its silence.
-pub fn hear_columns(path: &Path) -> anyhow::Result<Vec<[f32; BANDS]>> {
+fn folder_name(folder: &Path) -> String {
+    folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn of_labels(text: &str, folder: &Path) -> anyhow::Result<Vec<Clip>> {
+    let files: HashMap<String, PathBuf> = entries(folder)?
+        .into_iter()
+        .filter(|path| is_audio(path))
+        .flat_map(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            [(stem(&path), path.clone()), (name, path)]
+        })
+        .collect();
+    let mut rows = csv_rows(text).into_iter();
+    let head = rows.next().context("it is empty")?;
+    let place = |name: &str| head.iter().position(|field| field.trim().eq_ignore_ascii_case(name));
+    let (clip, genre) = place("clip")
+        .zip(place("genre"))
+        .context("its first line names no columns `clip` and `genre`")?;
+    let (artist, part, source) = (place("artist"), place("part"), place("source"));
+    let mut clips = Vec::new();
+    for row in rows {
+        let field = |place: Option<usize>| {
+            place.and_then(|place| row.get(place)).map(|field| field.trim()).unwrap_or_default()
+        };
+        let name = field(Some(clip)).to_owned();
+        let (Some(path), Some(genre)) = (files.get(&name), genre_of(field(Some(genre)))) else {
+            continue;
+        };
+        let source = match field(source) {
+            "" => folder_name(folder),
+            source => source.to_owned(),
+        };
+        clips.push(Clip {
+            path: path.clone(),
+            name,
+            genre,
+            artist: field(artist).to_lowercase(),
+            source,
+            is_held_out: !matches!(field(part), "" | "train"),
+        });
+    }
+    Ok(clips)
+}
+
+/// The fields of each line; a field may stand in quotes, where a quote is doubled.
+fn csv_rows(text: &str) -> Vec<Vec<String>> {
+    let (mut rows, mut row, mut field, mut quoted) = (Vec::new(), Vec::new(), String::new(), false);
+    let mut letters = text.trim_start_matches('\u{feff}').chars().peekable();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '"' if quoted && letters.peek() == Some(&'"') => {
+                letters.next();
+                field.push('"');
+            }
+            '"' => quoted = !quoted,
+            ',' if !quoted => row.push(std::mem::take(&mut field)),
+            '\n' if !quoted => {
+                row.push(std::mem::take(&mut field));
+                rows.push(std::mem::take(&mut row));
+            }
+            '\r' if !quoted => {}
+            other => field.push(other),
+        }
+    }
+    if !field.is_empty() || !row.is_empty() {
+        row.push(field);
+        rows.push(row);
+    }
+    rows
+}
+
+fn of_names(folder: &Path) -> anyhow::Result<Vec<Clip>> {
+    let mut clips = Vec::new();
+    let clip = |path: PathBuf, genre: usize, source: String| {
+        let name = stem(&path);
+        Clip { path, name, genre, artist: String::new(), source, is_held_out: false }
+    };
+    for path in entries(folder)? {
+        let name = folder_name(&path);
+        if path.is_dir() {
+            let Some(genre) = genre_of(&name) else { continue };
+            let inside = entries(&path)?.into_iter().filter(|path| is_audio(path));
+            clips.extend(inside.map(|path| clip(path, genre, folder_name(folder))));
+        } else if is_audio(&path) {
+            let mut words = name.split(|c: char| !c.is_ascii_alphabetic());
+            let first = words.clone().next().unwrap_or_default().to_owned();
+            let Some(genre) = words.find_map(genre_of) else { continue };
+            // A word before the genre names the collection.
+            let is_source = genre_of(&first).is_none() && !first.is_empty();
+            clips.push(clip(path, genre, if is_source { first } else { folder_name(folder) }));
+        }
+    }
+    Ok(clips)
+}
+
+/// Calls `each` with every column of an audio file, its silence left out, as the plug-in would hear it.
+pub fn hear_columns(path: &Path, mut each: impl FnMut(&Column)) -> anyhow::Result<()> {
     let mut sound = decode(path).with_context(|| path.display().to_string())?;
     let (mut front, mut heard) = (Columns::new(sound.sample_rate()), Vec::new());
+    let mut gate = Gate::default();
     while let Some(chunk) = sound.next_chunk() {
         front.set_rate(chunk.sample_rate);
         front.push(chunk.samples, chunk.channels, &mut heard);
+        for column in heard.drain(..) {
+            gate.pass(column).iter().for_each(&mut each);
+        }
     }
-    let (mut gate, mut columns) = (Gate::default(), Vec::new());
-    heard.into_iter().for_each(|column| columns.extend_from_slice(gate.pass(column)));
-    Ok(columns)
+    Ok(())
 }
 
-/// Reads a folder of audio as clips to train on; their mels are kept in `cache` for the next time.
-pub fn read_audio(folder: &Path, cache: &Path) -> anyhow::Result<Vec<Clip>> {
-    let files = audio_files(folder)?;
-    let bar = ProgressBar::new(files.len() as u64);
-    let clip = |file: &AudioFile| -> anyhow::Result<Clip> {
-        let kept = cache.join(cache_name(&file.path)?);
-        let columns = if let Ok(bytes) = std::fs::read(&kept) {
-            bytes.as_chunks::<BANDS>().0.to_vec()
-        } else {
-            let heard = hear_columns(&file.path)?;
-            let loudest = heard.iter().flatten().copied().fold(f32::NEG_INFINITY, f32::max);
-            let columns: Vec<[u8; BANDS]> = heard
-                .iter()
-                .map(|column| {
-                    column.map(|db| ((db - loudest + 80.0).max(0.0) * (255.0 / 80.0)).round() as u8)
-                })
-                .collect();
-            std::fs::create_dir_all(cache)?;
-            let beside = kept.with_extension("part");
-            std::fs::write(&beside, columns.as_flattened())?;
-            std::fs::rename(&beside, &kept)?;
-            columns
-        };
-        bar.inc(1);
-        let name = file.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let (genre, word, group) = (genre_of(&file.word), file.word.clone(), name.clone());
-        Ok(Clip { name, word, genre, fma: None, group, source: Source::Gtzan, columns, stride: 1 })
-    };
-    let clips = files.par_iter().map(clip).collect::<Vec<_>>();
+/// What the head goes by in one clip.
+#[derive(Clone, Debug)]
+pub struct Features {
+    /// Of each half minute, and of what remains.
+    pub whole: Vec<Vec<f32>>,
+    /// Of its first seconds alone.
+    pub beginnings: Vec<Vec<f32>>,
+}
+
+/// Lengths of beginnings, seconds.
+const BEGINNINGS: [f64; 2] = [4.0, 9.0];
+/// A rest under this is part of the half minute before, seconds.
+const REST: f64 = 5.0;
+
+/// Gathers features while columns come.
+pub struct Listening {
+    network: Arc<Network>,
+    ear: Ear,
+    columns: usize,
+    last: usize,
+    features: Features,
+}
+
+impl Listening {
+    /// Nothing heard yet.
+    pub fn new(network: Arc<Network>) -> Self {
+        Self {
+            ear: Ear::new(network.clone()),
+            network,
+            columns: 0,
+            last: 0,
+            features: Features { whole: Vec::new(), beginnings: Vec::new() },
+        }
+    }
+
+    /// Takes the next column.
+    pub fn push(&mut self, column: &Column) {
+        self.ear.push(column);
+        self.columns += 1;
+        let at = |seconds: f64| (seconds / COLUMN_SECONDS) as usize;
+        if BEGINNINGS.iter().any(|&seconds| self.columns == at(seconds)) {
+            self.features.beginnings.extend(self.ear.features());
+        }
+        if self.columns - self.last == at(30.0) {
+            self.features.whole.extend(self.ear.features());
+            self.last = self.columns;
+            self.ear = Ear::new(self.network.clone());
+        }
+    }
+
+    /// All of it.
+    pub fn finish(mut self) -> Features {
+        let rest = (self.columns - self.last) as f64 * COLUMN_SECONDS;
+        if self.features.whole.is_empty() || rest > REST {
+            self.features.whole.extend(self.ear.features());
+        }
+        self.features
+    }
+}
+
+/// What the network hears in each clip; kept in `cache` for the next time. A file that can't be heard is told and left out.
+pub fn features(
+    clips: Vec<Clip>,
+    network: &Arc<Network>,
+    cache: &Path,
+) -> anyhow::Result<Vec<(Clip, Features)>> {
+    std::fs::create_dir_all(cache)?;
+    let bar = ProgressBar::new(clips.len() as u64);
+    let heard = clips
+        .into_par_iter()
+        .map(|clip| {
+            let features = features_of(&clip.path, network, cache);
+            bar.inc(1);
+            Ok((clip, features?))
+        })
+        .collect::<Vec<anyhow::Result<_>>>();
     bar.finish_and_clear();
-    // A file that can't be heard is left out and named; GTZAN itself has one.
-    let (heard, refused): (Vec<_>, Vec<_>) = clips.into_iter().partition(Result::is_ok);
-    for error in refused.into_iter().filter_map(Result::err) {
-        eprintln!("left out: {error:#}");
+    let mut kept = Vec::new();
+    for clip in heard {
+        match clip {
+            Ok((_, features)) if features.whole.is_empty() => {}
+            Ok(clip) => kept.push(clip),
+            Err(error) => eprintln!("left out: {error:#}"),
+        }
     }
-    Ok(heard.into_iter().filter_map(Result::ok).collect())
+    Ok(kept)
 }
 
-/// The name of a file's mels in the cache: another one once the file changes.
+fn features_of(path: &Path, network: &Arc<Network>, cache: &Path) -> anyhow::Result<Features> {
+    let kept = cache.join(cache_name(path)?);
+    if let Ok(bytes) = std::fs::read(&kept)
+        && let Some(features) = from_bytes(&bytes)
+    {
+        return Ok(features);
+    }
+    let mut listening = Listening::new(network.clone());
+    hear_columns(path, |column| listening.push(column))?;
+    let features = listening.finish();
+    let mut bytes = vec![features.whole.len() as u8];
+    let rows = features.whole.iter().chain(&features.beginnings).flatten();
+    bytes.extend(rows.flat_map(|value| value.to_le_bytes()));
+    let beside = kept.with_extension("part");
+    std::fs::write(&beside, bytes)?;
+    std::fs::rename(&beside, &kept)?;
+    Ok(features)
+}
+
+fn from_bytes(bytes: &[u8]) -> Option<Features> {
+    let (&whole, rest) = bytes.split_first()?;
+    let (values, _) = rest.as_chunks::<4>();
+    let values: Vec<f32> = values.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+    let mut rows: Vec<Vec<f32>> = values.chunks_exact(FEATURES).map(<[f32]>::to_vec).collect();
+    let beginnings = rows.split_off(usize::from(whole).min(rows.len()));
+    Some(Features { whole: rows, beginnings })
+}
+
+/// The name of a file's features in the cache: another one once the file changes.
 fn cache_name(path: &Path) -> anyhow::Result<String> {
     let facts = path.metadata().with_context(|| path.display().to_string())?;
     let changed = facts.modified()?.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let whole = path.canonicalize()?;
     let key = format!("{} {} {}", whole.display(), facts.len(), changed.as_nanos());
-    Ok(format!("{:016x}.mel", fnv(&key)))
-}
-
-/// FNV-1a, which is the same on every machine and in every release.
-fn fnv(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+    // FNV-1a, which is the same on every machine and in every release.
+    let hash = key.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-    })
-}
-
-/// The mel axis that reaches up to 22,050 Hz, brought onto ours, which ends at 11,025 Hz.
-struct WideAxis {
-    /// For each of our bands, the band of the wide axis under it, and how far the next one counts.
-    places: [(usize, f32); BANDS],
-}
-
-impl WideAxis {
-    fn new() -> Self {
-        let mel = |hertz: f64| {
-            if hertz < 1_000.0 {
-                hertz * 3.0 / 200.0
-            } else {
-                15.0 + 27.0 * (hertz / 1_000.0).ln() / 6.4_f64.ln()
-            }
-        };
-        let step = mel(22_050.0) / (BANDS + 1) as f64;
-        let places = std::array::from_fn(|band| {
-            let place = (mel(band_centre(band)) / step - 1.0).clamp(0.0, (BANDS - 2) as f64);
-            (place as usize, place.fract() as f32)
-        });
-        Self { places }
-    }
-
-    fn narrow(&self, wide: &[u8; BANDS]) -> [u8; BANDS] {
-        std::array::from_fn(|band| {
-            let (under, part) = self.places[band];
-            let (low, high) = (f32::from(wide[under]), f32::from(wide[under + 1]));
-            (low + (high - low) * part).round() as u8
-        })
-    }
+    });
+    Ok(format!("{hash:016x}.features"))
 }
 
 #[cfg(test)]
@@ -310,20 +347,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tone_on_the_wide_axis_lands_in_the_band_of_its_frequency() {
-        let axis = WideAxis::new();
-        let mut wide = [0_u8; BANDS];
-        // Band 64 of 128 up to 22,050 Hz is centred at 2,849 Hz.
-        wide[64] = 255;
-        let narrow = axis.narrow(&wide);
-        let loudest = (0..BANDS).max_by_key(|&band| narrow[band]).unwrap();
-        assert!((2_750.0..2_950.0).contains(&band_centre(loudest)), "{}", band_centre(loudest));
-    }
-
-    #[test]
     fn data_sets_words_for_one_genre_are_one_genre() {
         assert_eq!(genre_of("Hip-Hop"), genre_of("hiphop"));
         assert_eq!(genre_of("Rock"), genre_of("rock"));
+        assert_eq!(genre_of("other"), Some(OTHER));
         assert_eq!(genre_of("International"), None);
+    }
+
+    #[test]
+    fn labels_are_read_by_the_names_of_their_columns_whatever_their_order() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a.wav", "b.opus", "c.mp3"] {
+            std::fs::write(folder.path().join(name), b"").unwrap();
+        }
+        let text = "genre,clip,artist,part\r\nsoul,a,\"Hayes, \"\"Ike\"\"\",train\r\n\
+                    Hip-Hop,b.opus,X,valid\r\npolka,c,Y,train\r\nrock,absent,Z,train\r\n";
+        let clips = of_labels(text, folder.path()).unwrap();
+        assert_eq!(clips.len(), 2);
+        assert_eq!(clips[0].artist, "hayes, \"ike\"");
+        assert_eq!((clips[0].genre, clips[0].is_held_out), (genre_of("soul").unwrap(), false));
+        assert_eq!((clips[1].genre, clips[1].is_held_out), (genre_of("hiphop").unwrap(), true));
+        assert!(of_labels("name,word\na,b\n", folder.path()).is_err());
+    }
+
+    #[test]
+    fn a_folders_name_or_a_files_name_tells_the_genre() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("punk")).unwrap();
+        for name in ["punk/one.wav", "gtzan-blues.00001.flac", "tune.wav"] {
+            std::fs::write(folder.path().join(name), b"").unwrap();
+        }
+        let mut clips = read_folder(folder.path()).unwrap();
+        clips.sort_by_key(|clip| clip.genre);
+        assert_eq!(clips.len(), 2);
+        assert_eq!((clips[0].genre, clips[0].source.as_str()), (0, "gtzan"));
+        assert_eq!(clips[1].genre, genre_of("punk").unwrap());
     }
 }

@@ -1,35 +1,54 @@
-//! Worker: how well a network names clips, heard exactly as the ear hears them.
+//! Worker: how well the network names clips.
 
-use std::sync::Arc;
-
-use earworm_genre::{GENRES, GTZAN_GENRES, Hearing, Network};
-use earworm_spectrum::{BANDS, COLUMN_SECONDS};
+use earworm_genre::{ANSWERS, Ear, GENRES, GTZAN_GENRES, Head, State};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde::Serialize;
 
-use crate::genre_clips::Clip;
+use crate::genre_clips::Features;
 
 /// What the network said about one clip.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// Its genre's place in [`GENRES`].
+    /// Its genre's place in [`GENRES`], or [`OTHER`](earworm_genre::OTHER).
     pub genre: usize,
     /// Probabilities, over the genres that were allowed.
     pub probabilities: [f32; GENRES.len()],
+    /// Probability that it is none of them.
+    pub none: f32,
 }
 
 impl Answer {
+    /// A head's answer to a clip: the mean over its half minutes. None where nothing was heard.
+    pub fn to(head: &Head, genre: usize, heard: &Features) -> Option<Self> {
+        let count = heard.whole.len() as f32;
+        let mut answer = Self { genre, probabilities: [0.0; GENRES.len()], none: 0.0 };
+        for row in &heard.whole {
+            let told: [f32; ANSWERS] = head.probabilities(row);
+            let sum: f32 = told[..GENRES.len()].iter().sum();
+            for (mean, p) in answer.probabilities.iter_mut().zip(told) {
+                *mean += p / sum.max(f32::MIN_POSITIVE) / count;
+            }
+            answer.none += (1.0 - sum.min(1.0)) / count;
+        }
+        (count > 0.0).then_some(answer)
+    }
+
     /// The likeliest genre.
     pub fn named(&self) -> usize {
         let pairs = self.probabilities.iter().enumerate();
         pairs.max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(genre, _)| genre)
     }
+
+    /// Whether the ear would call itself sure.
+    pub fn is_sure(&self) -> bool {
+        Ear::state_at(self.probabilities[self.named()], self.none) == State::Heard
+    }
 }
 
 /// Answers to a set of clips.
 pub struct Scores {
-    /// One for each clip of one of our genres.
+    /// One for each clip.
     pub answers: Vec<Answer>,
     /// Whether only GTZAN's genres were allowed.
     pub gtzan: bool,
@@ -51,51 +70,6 @@ pub struct GenreFigures {
     pub f1: f32,
 }
 
-/// Lets an ear hear each clip's stored mels, the whole of it.
-pub fn measure(network: &Network, clips: &[Clip], gtzan: bool) -> anyhow::Result<Scores> {
-    measure_first(network, clips, gtzan, f64::INFINITY)
-}
-
-/// Lets an ear hear the first `seconds` of each clip's stored mels.
-pub fn measure_first(
-    network: &Network,
-    clips: &[Clip],
-    gtzan: bool,
-    seconds: f64,
-) -> anyhow::Result<Scores> {
-    let network = Arc::new(network.clone());
-    let mut answers = Vec::new();
-    for clip in clips {
-        let Some(genre) = clip.genre else { continue };
-        let columns = clip.front_end_columns();
-        if let Some(probabilities) = listen(&network, columns, clip.is_sparse(), seconds)? {
-            let probabilities = if gtzan { over_gtzan(probabilities) } else { probabilities };
-            answers.push(Answer { genre, probabilities });
-        }
-    }
-    Ok(Scores { answers, gtzan })
-}
-
-/// What is heard in the first `seconds` of columns of mel bands (dB), `sparse` where they were taken 232 ms apart and
-/// repeated; none where that is too short.
-pub fn listen(
-    network: &Arc<Network>,
-    columns: impl Iterator<Item = [f32; BANDS]>,
-    sparse: bool,
-    seconds: f64,
-) -> anyhow::Result<Option<[f32; GENRES.len()]>> {
-    let mut hearing = Hearing::new(network.clone(), 22_050, false).without_timeline();
-    if sparse {
-        hearing = hearing.sparse();
-    }
-    // A column more than the time holds: the ear must have heard all of it.
-    for column in columns.take(((seconds / COLUMN_SECONDS) as usize).saturating_add(1)) {
-        hearing.push_column(column)?;
-    }
-    let heard = hearing.finish()?;
-    Ok(heard.likeliest().map(|_| heard.probabilities))
-}
-
 /// Probabilities renormalised over GTZAN's genres, the first ones.
 pub fn over_gtzan(mut probabilities: [f32; GENRES.len()]) -> [f32; GENRES.len()] {
     probabilities[GTZAN_GENRES..].fill(0.0);
@@ -104,10 +78,50 @@ pub fn over_gtzan(mut probabilities: [f32; GENRES.len()]) -> [f32; GENRES.len()]
 }
 
 impl Scores {
+    /// The answers to clips of one of our genres.
+    fn of_genres(&self) -> impl Iterator<Item = &Answer> {
+        self.answers.iter().filter(|answer| answer.genre < GENRES.len())
+    }
+
+    /// Clips of one of our genres.
+    pub fn clips(&self) -> usize {
+        self.of_genres().count()
+    }
+
     /// Share of clips named right.
     pub fn accuracy(&self) -> f32 {
-        let right = self.answers.iter().filter(|answer| answer.named() == answer.genre).count();
-        right as f32 / self.answers.len().max(1) as f32
+        let right = self.of_genres().filter(|answer| answer.named() == answer.genre).count();
+        right as f32 / self.clips().max(1) as f32
+    }
+
+    /// The same of the half whose likeliest genre is likeliest.
+    pub fn surer_half(&self) -> f32 {
+        let mut answers: Vec<(f32, bool)> = self
+            .of_genres()
+            .map(|answer| (answer.probabilities[answer.named()], answer.named() == answer.genre))
+            .collect();
+        answers.sort_by(|a, b| b.0.total_cmp(&a.0));
+        answers.truncate(answers.len() / 2);
+        let right = answers.iter().filter(|answer| answer.1).count();
+        right as f32 / answers.len().max(1) as f32
+    }
+
+    /// Share of the clips of other music that the ear is unsure about, and how many there are.
+    pub fn other_unsure(&self) -> (f32, usize) {
+        let others: Vec<&Answer> =
+            self.answers.iter().filter(|answer| answer.genre >= GENRES.len()).collect();
+        let unsure = others.iter().filter(|answer| !answer.is_sure()).count();
+        (unsure as f32 / others.len().max(1) as f32, others.len())
+    }
+
+    /// The answers at another temperature; for answers at temperature 1.
+    pub fn at(&self, temperature: f32) -> Self {
+        let answers = self.answers.iter().map(|answer| {
+            let powers = answer.probabilities.map(|p| p.max(1e-12).powf(1.0 / temperature));
+            let sum: f32 = powers.iter().sum();
+            Answer { probabilities: powers.map(|power| power / sum), ..answer.clone() }
+        });
+        Self { answers: answers.collect(), gtzan: self.gtzan }
     }
 
     /// Figures of every genre that has clips.
@@ -144,15 +158,10 @@ impl Scores {
         genres.iter().map(|figures| figures.f1).sum::<f32>() / genres.len().max(1) as f32
     }
 
-    /// The figure that goes on a curve: accuracy on GTZAN, balanced accuracy elsewhere.
-    pub fn headline(&self) -> f32 {
-        if self.gtzan { self.accuracy() } else { self.balanced_accuracy() }
-    }
-
     /// Clips by genre (rows) and by the genre named (columns).
     pub fn confusion(&self) -> [[usize; GENRES.len()]; GENRES.len()] {
         let mut counts = [[0; GENRES.len()]; GENRES.len()];
-        for answer in &self.answers {
+        for answer in self.of_genres() {
             counts[answer.genre][answer.named()] += 1;
         }
         counts
@@ -161,7 +170,7 @@ impl Scores {
     /// Expected calibration error over ten bins of equal width (M. Naeini, G. Cooper, M. Hauskrecht 2015).
     pub fn calibration_error(&self) -> f32 {
         calibration_error(
-            self.answers.iter().map(|answer| {
+            self.of_genres().map(|answer| {
                 (answer.probabilities[answer.named()], answer.named() == answer.genre)
             }),
         )
@@ -173,7 +182,7 @@ impl Scores {
         const DRAWS: usize = 1000;
         let mut random = StdRng::seed_from_u64(1);
         let given: Vec<f32> =
-            self.answers.iter().map(|answer| answer.probabilities[answer.named()]).collect();
+            self.of_genres().map(|answer| answer.probabilities[answer.named()]).collect();
         let mut draw = || {
             calibration_error(
                 given.iter().map(|&p| (p, random.random_bool(p.clamp(0.0, 1.0).into()))),
@@ -182,32 +191,17 @@ impl Scores {
         (0..DRAWS).map(|_| draw()).sum::<f32>() / DRAWS as f32
     }
 
-    /// The temperature under which the right genres are likeliest; for answers at temperature 1.
-    pub fn best_temperature(&self) -> f64 {
-        let loss = |temperature: f64| -> f64 {
-            self.answers
-                .iter()
-                .map(|answer| {
-                    let power = |p: f32| f64::from(p.max(1e-12)).powf(1.0 / temperature);
-                    let allowed = answer.probabilities.iter().filter(|&&p| p > 0.0);
-                    let sum: f64 = allowed.map(|&p| power(p)).sum();
-                    -(power(answer.probabilities[answer.genre]) / sum).ln()
-                })
-                .sum()
-        };
-        let candidates = (0..=140).map(|step| 0.4 * 1.015_f64.powi(step));
-        candidates.min_by(|&a, &b| loss(a).total_cmp(&loss(b))).unwrap_or(1.0)
-    }
-
     /// The main figures in one line.
     pub fn summary(&self) -> String {
         format!(
-            "accuracy {:.1} %, balanced {:.1} %, macro F1 {:.3}, calibration error {:.1} %, {} clips",
+            "{:.1} % of {} clips right, balanced {:.1} %, the surer half {:.1} %, calibration error {:.1} % ({:.1} % by chance \
+             alone)",
             self.accuracy() * 100.0,
+            self.clips(),
             self.balanced_accuracy() * 100.0,
-            self.macro_f1(),
+            self.surer_half() * 100.0,
             self.calibration_error() * 100.0,
-            self.answers.len()
+            self.calibration_error_by_chance() * 100.0
         )
     }
 }
@@ -230,9 +224,9 @@ mod tests {
     use super::*;
 
     fn answer(genre: usize, named: usize, probability: f32) -> Answer {
-        let mut probabilities = [(1.0 - probability) / 11.0; GENRES.len()];
+        let mut probabilities = [(1.0 - probability) / 13.0; GENRES.len()];
         probabilities[named] = probability;
-        Answer { genre, probabilities }
+        Answer { genre, probabilities, none: 0.0 }
     }
 
     #[test]
@@ -252,7 +246,19 @@ mod tests {
     #[test]
     fn too_sure_answers_are_brought_down_by_the_temperature() {
         let answers = (0..10).map(|index| answer(0, if index < 6 { 0 } else { 1 }, 0.99)).collect();
-        assert!(Scores { answers, gtzan: false }.best_temperature() > 1.5);
+        let scores = Scores { answers, gtzan: false };
+        assert!(scores.at(3.0).calibration_error() < scores.calibration_error() - 0.05);
+        assert_eq!(scores.at(3.0).accuracy(), scores.accuracy());
+    }
+
+    #[test]
+    fn other_music_counts_where_the_ear_is_unsure_and_nowhere_else() {
+        let sure = Answer { none: 0.1, ..answer(earworm_genre::OTHER, 2, 0.9) };
+        let unsure = Answer { none: 0.7, ..sure.clone() };
+        let answers = vec![answer(0, 0, 0.9), sure, unsure];
+        let scores = Scores { answers, gtzan: false };
+        assert_eq!((scores.accuracy(), scores.clips()), (1.0, 1));
+        assert_eq!(scores.other_unsure(), (0.5, 2));
     }
 
     #[test]

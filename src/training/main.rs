@@ -4,11 +4,10 @@
 mod eval_genre;
 mod eval_tunes;
 mod genre_clips;
-mod genre_curves;
+mod genre_confusion;
+mod genre_head;
 mod genre_scores;
-mod genre_texture;
-mod genre_weights;
-mod genre_windows;
+mod genre_sounds;
 mod loss_curve;
 mod ngram;
 mod train_chords;
@@ -37,7 +36,7 @@ enum Train {
     Tunes(train_tunes::Options),
     /// The counts that chord symbols are chosen by
     Chords(train_chords::Options),
-    /// The CNN that names genres
+    /// The network that names genres
     Genre(train_genre::Options),
 }
 
@@ -45,7 +44,7 @@ enum Train {
 enum Eval {
     /// The char-RNN that writes tunes
     Tunes(eval_tunes::Options),
-    /// The CNN that names genres
+    /// The network that names genres
     Genre(eval_genre::Options),
 }
 

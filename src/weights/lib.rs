@@ -5,22 +5,14 @@ use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 
-use candle_core::{DType, Device, Tensor};
 use safetensors::SafeTensors;
 
-use earworm_genre::texture::FEATURES;
-use earworm_genre::{self as genre, GenreError, Network};
-use earworm_spectrum::BANDS;
+use earworm_genre::{GenreError, Network};
 use earworm_tunes::Composer;
 use earworm_tunes::weights::WeightsError;
 
 /// The longest file that is read, in bytes. The weights that ship have less than 2 MB.
 const LONGEST: u64 = 256 << 20;
-/// The most channels or features that a genre network may have; the one that ships has 160.
-const WIDEST: usize = 1024;
-/// Frames of the window that a genre network is tried on.
-const TRIAL_FRAMES: usize = 16 * genre::MAP_FRAMES;
-
 /// Why a file's weights are not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum WeightsFileError {
@@ -60,33 +52,23 @@ impl WeightsFileError {
             Self::Read(_) => "check the path",
             Self::OtherNetwork("genre") => "load them in the Meter, or with `earworm classify`",
             Self::OtherNetwork(_) => "load them in Tunes, or with `earworm generate`",
+            Self::Genre(GenreError::Earlier) => {
+                "train them anew by `cargo xtask train genre`, or go without: the built-in ones are used"
+            }
             Self::Genre(_) | Self::NotFinite => "`cargo xtask train genre` writes weights that fit",
             Self::TooLong(_) | Self::Tunes(_) => "`cargo xtask train` writes weights that fit",
         }
     }
 }
 
-/// The genre network in a safetensors file. It is tried once, so that what loads also runs.
+/// The genre network in a safetensors file.
 pub fn genre(path: &Path) -> Result<Arc<Network>, WeightsFileError> {
     let bytes = read(path)?;
     if holds(&bytes, "facts.weight") {
         return Err(WeightsFileError::OtherNetwork("tune"));
     }
     let network = Network::from_safetensors(&bytes)?;
-    let config = network.config();
-    let mut sizes = config.channels.into_iter().chain([config.hidden]);
-    if !sizes.all(|size| (1..=WIDEST).contains(&size)) {
-        return Err(GenreError::Weights("an impossible shape".to_owned()).into());
-    }
-    let trial = Tensor::zeros((1, 2, BANDS, TRIAL_FRAMES), DType::F32, &Device::Cpu)
-        .and_then(|window| {
-            let texture = Tensor::ones((1, FEATURES), DType::F32, &Device::Cpu)?;
-            network.forward(&window, &texture)?.logits.flatten_all()?.to_vec1::<f32>()
-        })
-        .map_err(GenreError::Network)?;
-    let temperature = network.temperature();
-    let sound = temperature.is_finite() && temperature > 0.0;
-    if !sound || !trial.iter().all(|logit| logit.is_finite()) {
+    if !network.is_finite() {
         return Err(WeightsFileError::NotFinite);
     }
     Ok(Arc::new(network))
@@ -95,7 +77,7 @@ pub fn genre(path: &Path) -> Result<Arc<Network>, WeightsFileError> {
 /// The tune network in a safetensors file.
 pub fn tunes(path: &Path) -> Result<Arc<Composer>, WeightsFileError> {
     let bytes = read(path)?;
-    if holds(&bytes, "genre.weight") {
+    if holds(&bytes, "genre.weight") || holds(&bytes, "head.weight") {
         return Err(WeightsFileError::OtherNetwork("genre"));
     }
     Ok(Arc::new(Composer::from_safetensors(&bytes)?))
@@ -128,7 +110,7 @@ mod tests {
     #[test]
     fn the_weights_that_ship_load_from_their_files_too() {
         let tried = genre(&shipped("genre.safetensors")).unwrap();
-        assert_eq!(tried.config(), Network::embedded().unwrap().config());
+        assert_eq!(tried.head(), Network::embedded().unwrap().head());
         tunes(&shipped("tunes.safetensors")).unwrap();
     }
 
@@ -165,7 +147,7 @@ mod tests {
     fn weights_that_answer_with_no_numbers_are_refused() {
         let bytes = std::fs::read(shipped("genre.safetensors")).unwrap();
         let tensors = SafeTensors::deserialize(&bytes).unwrap();
-        let bias = tensors.tensor("genre.bias").unwrap();
+        let bias = tensors.tensor("head.bias").unwrap();
         let at = bias.data().as_ptr() as usize - bytes.as_ptr() as usize;
         let width = bias.data().len() / bias.shape()[0];
         let nan: &[u8] = if width == 2 { &[0xff, 0x7f] } else { &[0xff, 0xff, 0xff, 0x7f] };

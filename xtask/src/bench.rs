@@ -10,9 +10,6 @@ pub struct Options {
     /// The folder that holds tunes/; the environment variable EARWORM_DATA where left out
     #[arg(long)]
     data: Option<PathBuf>,
-    /// A Python that has onnxruntime and onnx
-    #[arg(long, default_value = "python3")]
-    python: String,
 }
 
 /// Runs the task.
@@ -27,7 +24,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
             Ok(())
         }
     };
-    let genre = measure::run(["bench-genre", &options.python]);
+    let genre = measure::run(["bench-genre"]);
     let editors =
         process::run(process::cargo().args(["bench", "--workspace", "--bench", "editors"]));
     let sections = [("plug-ins", process), ("abc", abc), ("genre", genre), ("editors", editors)];

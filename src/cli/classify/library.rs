@@ -181,6 +181,7 @@ struct Entry {
     reach: f64,
     state: String,
     probabilities: [f32; GENRES.len()],
+    none: f32,
     /// Start, end, genre, probability.
     timeline: Vec<(f64, f64, usize, f32)>,
 }
@@ -226,6 +227,7 @@ impl Cache {
             reach: entry.reach,
             state,
             probabilities: entry.probabilities,
+            none: entry.none,
             timeline: timeline.collect(),
             picture: None,
         })
@@ -245,6 +247,7 @@ impl Cache {
             reach: heard.reach,
             state: state(heard.state).to_owned(),
             probabilities: heard.probabilities,
+            none: heard.none,
             timeline: timeline.collect(),
         };
         self.entries.insert(name, entry);

@@ -13,7 +13,7 @@ use super::params::MeterParams;
 use super::shared::{COLUMNS, Evidence, GENRES, Hearing, MeterShared};
 use crate::crew::Job;
 use earworm_genre::{Ear, GenreError, Network, Reading, State};
-use earworm_spectrum::{BANDS, COLUMN_SECONDS, MelBank, decibels};
+use earworm_spectrum::{Bank, COLUMN_SECONDS, Column};
 
 /// Columns from one reading to the next: about a third of a second.
 const READING_EVERY: u32 = 4;
@@ -40,16 +40,15 @@ pub struct Listener {
     meter: Option<EbuR128>,
     /// The host's transport's starts that were seen.
     starts: u32,
-    bank: MelBank,
-    sample_rate: f32,
+    bank: Bank,
     network: Source,
     /// Made by the first call: loading the weights is not for the thread that activates.
     ear: Option<Ear>,
     /// Which request for weights the ear answers.
     seen_weights: Option<u64>,
     epoch: f32,
-    /// Mel columns in dB, the newest last.
-    columns: VecDeque<[f32; BANDS]>,
+    /// The newest last.
+    columns: VecDeque<Column>,
     drawn: u64,
     since_reading: u32,
     /// Seconds of the mix since the history's clock was last set.
@@ -79,8 +78,7 @@ impl Listener {
             shared,
             frames,
             frame: vec![0.0; bins + 1],
-            bank: MelBank::new(sample_rate),
-            sample_rate,
+            bank: Bank::new(sample_rate),
             ear: None,
             seen_weights: None,
             epoch: 0.0,
@@ -97,11 +95,9 @@ impl Listener {
         let weights = &self.shared.weights;
         let new = weights.take(&mut self.seen_weights, earworm_weights::genre, self.network)?;
         if let Some(network) = new {
-            let mut ear = Ear::new(network, self.sample_rate);
+            let mut ear = Ear::new(network);
             // What was heard so far is for another network to hear too.
-            for column in &self.columns {
-                ear.push_mel(*column);
-            }
+            self.columns.iter().for_each(|column| ear.push(column));
             if self.columns.is_empty() {
                 self.shared.set_hearing(Hearing::Listening);
             }
@@ -133,7 +129,7 @@ impl Listener {
             // One reading for each so many frames, however fast they come: offline the host waits for us,
             // and a render is the same on every run.
             if self.since_reading >= READING_EVERY && (self.frames.is_empty() || !self.behind()) {
-                self.read_ear()?;
+                self.read_ear();
             }
             // Last, so that whoever waits for this count finds the reading published.
             self.shared.heard_frames.fetch_add(1, Ordering::Release);
@@ -148,7 +144,7 @@ impl Listener {
             let before = self.shared.load.load(Ordering::Relaxed);
             self.shared.load.store(before + 0.1 * (load - before), Ordering::Relaxed);
         } else if self.since_reading > 0 && self.last_column.elapsed() > SETTLED {
-            self.read_ear()?;
+            self.read_ear();
         }
         if self.params.bypass.value() {
             self.shared.set_hearing(Hearing::Asleep);
@@ -203,16 +199,14 @@ impl Listener {
             self.epoch = epoch;
             self.start_afresh();
         }
-        let mut column = [0.0; BANDS];
-        self.bank.apply(&self.frame[1..], &mut column);
-        let column = column.map(decibels);
+        let column = self.bank.column(&self.frame[1..]);
         if self.columns.len() == COLUMNS {
             self.columns.pop_front();
         }
         self.columns.push_back(column);
         self.drawn += 1;
         if let Some(ear) = &mut self.ear {
-            ear.push_mel(column);
+            ear.push(&column);
         }
         self.since_reading += 1;
         self.since_entry += COLUMN_SECONDS;
@@ -228,23 +222,13 @@ impl Listener {
         }
     }
 
-    fn read_ear(&mut self) -> Result<(), GenreError> {
+    fn read_ear(&mut self) {
         let Some(ear) = &mut self.ear else {
-            return Ok(());
+            return;
         };
         let window = (f64::from(self.params.window.value()) / COLUMN_SECONDS) as usize;
-        let longest = (30.0 / COLUMN_SECONDS) as usize;
-        if window < longest {
-            // The ear keeps 30 s; a shorter window is what it hears of the last columns alone.
-            ear.reset();
-            let first = self.columns.len().saturating_sub(window);
-            for column in self.columns.iter().skip(first) {
-                ear.push_mel(*column);
-            }
-        }
-        let reading = ear.listen()?;
+        let reading = ear.listen_back(window);
         self.publish(reading);
-        Ok(())
     }
 
     fn publish(&mut self, reading: Reading) {
@@ -289,12 +273,14 @@ impl Listener {
         let loudest = self
             .columns
             .iter()
-            .flatten()
+            .flat_map(|column| &column.bands)
             .fold(f32::NEG_INFINITY, |loudest, &value| loudest.max(value));
         let mut picture = self.shared.picture();
         picture.columns.clear();
         picture.columns.extend(
-            self.columns.iter().map(|column| column.map(|value| (value - loudest).max(FLOOR))),
+            self.columns
+                .iter()
+                .map(|column| column.bands.map(|value| (value - loudest).max(FLOOR))),
         );
         picture.drawn = self.drawn;
     }
@@ -343,7 +329,7 @@ mod tests {
     fn listener() -> (Listener, Producer<f32>, Arc<MeterShared>) {
         let shared = Arc::new(MeterShared::default());
         let params = Arc::new(MeterParams::new(shared.clone()));
-        let bins = Stft::new(RATE, 1).bins();
+        let bins = Stft::new(RATE, 1).frame_length();
         let (producer, consumer) = RingBuffer::new(200 * (bins + 1));
         let listener = Listener::new(
             params,
@@ -381,7 +367,7 @@ mod tests {
         let now = shared.history().now();
         assert!((4.0..5.0).contains(&now), "{now} s");
         let params = Arc::new(MeterParams::new(shared.clone()));
-        let bins = Stft::new(RATE, 1).bins();
+        let bins = Stft::new(RATE, 1).frame_length();
         let (mut frames, consumer) = RingBuffer::new(200 * (bins + 1));
         let mut second = Listener::new(
             params,
@@ -470,7 +456,7 @@ mod tests {
         let shared = Arc::new(MeterShared::default());
         let params = Arc::new(MeterParams::new(shared.clone()));
         let rate = 48_000.0;
-        let bins = Stft::new(rate, 2).bins();
+        let bins = Stft::new(rate, 2).frame_length();
         let (_frames, consumer) = RingBuffer::new(200 * (bins + 1));
         let (mut sound, heard) = RingBuffer::new(2 * 48_000);
         let network = Network::embedded as Source;

@@ -206,7 +206,7 @@ impl Plugin for Meter {
         self.resets = Some(Resets::new(context.plugin_api(), config.sample_rate));
         let channels = layout.main_input_channels.map_or(1, NonZeroU32::get);
         let stft = Stft::new(config.sample_rate, channels as usize);
-        let bins = stft.bins();
+        let bins = stft.frame_length();
         let (producer, consumer) =
             RingBuffer::new(bins.saturating_add(1).saturating_mul(RING_FRAMES));
         let shared = &self.shared;

@@ -25,12 +25,8 @@ enum Program {
         /// Folder with .abc files
         folder: PathBuf,
     },
-    /// Times the genre network, beside onnxruntime
-    BenchGenre {
-        /// A Python that has onnxruntime and onnx
-        #[arg(default_value = "python3")]
-        python: String,
-    },
+    /// Times the genre network
+    BenchGenre,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -40,6 +36,6 @@ fn main() -> anyhow::Result<()> {
         Program::Conformance(options) => conformance::run(options),
         Program::Fuzz(options) => fuzz::run(options),
         Program::BenchAbc { folder } => bench_abc::run(&folder),
-        Program::BenchGenre { python } => bench_genre::run(&python),
+        Program::BenchGenre => bench_genre::run(),
     }
 }
