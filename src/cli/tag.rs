@@ -62,10 +62,12 @@ const fn name(genre: usize) -> &'static str {
         8 => "Reggae",
         9 => "Rock",
         10 => "Electronic",
-        _ => "Folk",
+        11 => "Folk",
+        12 => "Soul",
+        _ => "Punk",
     }
 }
-const _: () = assert!(GENRES.len() == 12);
+const _: () = assert!(GENRES.len() == 14);
 
 fn tag(
     path: &Path,
