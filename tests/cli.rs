@@ -243,6 +243,43 @@ fn a_generated_midi_file_has_the_notes_of_the_abc_beside_it() {
 }
 
 #[test]
+fn bars_are_written_anew_and_the_others_stay_byte_for_byte() {
+    let room = Room::new();
+    done(&room.earworm(&["generate", "--seed", "3", "--bars", "8", "-o", "t.abc"]));
+    let rewrite = ["generate", "--from", "t.abc", "--rewrite", "3-4", "--seed", "2"];
+    let new = done(&room.earworm(&rewrite));
+    let old = std::fs::read_to_string(room.path("t.abc")).unwrap();
+    assert_ne!(new, old);
+    let body = |text: &str| -> Vec<String> {
+        let body = text.split_once("\nK:").unwrap().1.split_once('\n').unwrap().1;
+        body.split('|').map(str::to_owned).collect()
+    };
+    let (old, new) = (body(&old), body(&new));
+    assert_eq!(old.len(), new.len());
+    assert!(old.iter().zip(&new).filter(|(old, new)| old != new).count() <= 2);
+    let variants = [&rewrite[..], &["--variants", "3", "-o", "three.abc"]].concat();
+    done(&room.earworm(&variants));
+    let book = std::fs::read_to_string(room.path("three.abc")).unwrap();
+    assert_eq!(book.matches("X:").count(), 3);
+    assert_eq!(done(&room.earworm(&["check", "three.abc"])), "");
+    for (bars, said) in [("9", "bars 1 to 8"), ("4-3", "names no bars"), ("all", "names no bars")] {
+        let output = room.earworm(&["generate", "--from", "t.abc", "--rewrite", bars]);
+        assert!(String::from_utf8_lossy(&output.stderr).contains(said), "{bars}");
+        refused(&output);
+    }
+}
+
+#[test]
+fn a_tune_without_chords_gets_some() {
+    let room = Room::new();
+    done(&room.earworm(&["generate", "--seed", "4", "--no-chords", "-o", "t.abc"]));
+    done(&room.earworm(&["convert", "--chords", "t.abc", "with.abc"]));
+    let with = std::fs::read_to_string(room.path("with.abc")).unwrap();
+    assert!(with.matches('"').count() > 8, "{with}");
+    assert_eq!(done(&room.earworm(&["check", "with.abc"])), "");
+}
+
+#[test]
 fn where_one_output_can_t_be_written_the_others_still_are() {
     let room = Room::new();
     let output = room.earworm(&[

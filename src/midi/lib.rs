@@ -365,22 +365,6 @@ mod tests {
     }
 
     #[test]
-    fn words_titles_and_names_of_a_tune_come_back_by_way_of_midi_and_never_grow() {
-        let text = "X:1\nT:50 \\% of \\\\ \"it\" \\& caf\u{e9}\nM:4/4\nL:1/4\nQ:1/4=100\nK:C\n\
-            V:1 name=\"Alto\"\nCDEF| G2 A2|]\nw: Hal-le-lu-jah a-men\n\
-            V:2 clef=bass name=\"Basso 1\"\nC,4| C,4|]\nw: Lord Lord\n";
-        let first = performed(text);
-        assert_eq!(first.lyrics.len(), 8);
-        let second = to_abc(&read(&write(&first)).unwrap());
-        let again = performed(&second);
-        assert_eq!(again.title, "50 % of \\ \"it\" & caf\u{e9}");
-        assert_eq!((&again.title, &again.voice_names), (&first.title, &first.voice_names));
-        assert_eq!(again.lyrics, first.lyrics, "{second}");
-        assert_eq!(notes(&again), notes(&first));
-        assert_eq!(to_abc(&read(&write(&again)).unwrap()), second);
-    }
-
-    #[test]
     fn what_a_voice_plays_beside_itself_has_the_instrument_of_the_voice() {
         let overlaid = performed(
             "X:1\nM:4/4\nL:1/4\nK:C\n%%MIDI program 73\nc4&E4|[I:MIDI program 40]c4&E4|]\n",

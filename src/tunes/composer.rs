@@ -14,7 +14,7 @@ use super::grammar::{Allowed, allowed};
 use super::harmony::{ChordRow, Harmonizer};
 use super::normalise;
 use super::outline::{Frame, Kin, Outline};
-use super::plain::{LOWEST, Mode, PlainKey, PlainTune};
+use super::plain::{HIGHEST, LOWEST, Mode, PlainKey, PlainTune};
 use super::step::Step;
 use super::style::Style;
 use super::weights::{Weights, WeightsError};
@@ -37,6 +37,8 @@ const REDRAWS_OF_REPEATS: u32 = 4;
 
 /// The highest note where nothing else is asked for, in steps above middle C: b'', a fiddle's first position.
 const HIGHEST_USUAL: i8 = 13;
+/// Share of tunes that may go higher.
+const MAY_GO_HIGHER: f64 = 0.3;
 
 /// Bars on a line of the written tune.
 const BARS_ON_A_LINE: u32 = 4;
@@ -62,7 +64,7 @@ pub struct Request {
     pub chords: bool,
     /// ABC to write on from, in its key and metre; its bars count.
     pub phrase: Option<String>,
-    /// What is to play or sing the tune; none for a fiddle in first position.
+    /// What is to play or sing the tune; none for a fiddle, mostly in first position.
     pub instrument: Option<Instrument>,
     /// Chords to write a melody to, instead of chords for a melody.
     pub row: Option<ChordRow>,
@@ -124,7 +126,7 @@ impl Default for Request {
 /// A tune as written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Composition {
-    /// A whole ABC tune: X:, T:, R:, M:, L:, K: and the body, four bars a line.
+    /// A whole ABC tune: X:, T:, R:, M:, L:, the dance's own tempo (Q:), K: and the body, four bars a line.
     pub abc: String,
     /// The seed that it was drawn with.
     pub seed: u64,
@@ -353,8 +355,10 @@ impl Composer {
         random: &mut StdRng,
     ) -> Told {
         let mut given = Context::new();
-        let (mut low, mut high) =
-            request.instrument.map_or((LOWEST, HIGHEST_USUAL), Instrument::range);
+        // As real tunes do, some may go higher than a fiddle's first position where nothing is asked for.
+        let free = request.temperature > 0.0 && random.random_bool(MAY_GO_HIGHER);
+        let usual = (LOWEST, if free { HIGHEST } else { HIGHEST_USUAL });
+        let (mut low, mut high) = request.instrument.map_or(usual, Instrument::range);
         for character in fields.bytes().chain(phrase.bytes()) {
             given.push(character);
             if matches!(given.place, Place::Letter | Place::Mark) {
@@ -490,7 +494,8 @@ impl Pen<'_> {
     fn draw(&self, draft: &mut Draft, chances: &mut [f32; SYMBOLS], random: &mut StdRng) -> u8 {
         let mut may = allowed(&draft.context, self.form);
         if self.row.is_some() {
-            may = may.without(b'"');
+            // Where the chord changes a note begins.
+            may = may.without(b'"').without(b'-');
         }
         let mut leaning = [0.0f32; SYMBOLS];
         if self.nearness != 0.0
@@ -772,7 +777,16 @@ impl Page {
         // R: names the dance in its own language.
         let (_, others) = fields.split_once('\n').unwrap_or(("", fields));
         let _ = writeln!(text, "R:{name}");
-        text.push_str(others);
+        let (metre, key) = others.split_once("K:").unwrap_or((others, ""));
+        text.push_str(metre);
+        let tempo = metre
+            .strip_prefix("M:")
+            .and_then(|metre| metre.lines().next()?.parse().ok())
+            .and_then(|metre| abc::dance_tempo(name, &metre));
+        if let Some(tempo) = tempo {
+            let _ = writeln!(text, "Q:{tempo}");
+        }
+        let _ = write!(text, "K:{key}");
         let mut context = Context::new();
         fields.bytes().for_each(|character| context.push(character));
         Self { text, shown: 0, taken: fields.len(), context, lines: 0 }
@@ -878,6 +892,92 @@ mod tests {
         });
         assert_eq!(tune.unwrap().abc, shown);
         assert!(pieces >= 32, "{pieces} pieces");
+    }
+
+    #[test]
+    fn chord_symbols_are_chords_of_the_key_in_24_keys_and_modes() {
+        let keys = [
+            "C", "G", "D", "A", "E", "B", "F", "Bb", "Eb", "Ab", "Am", "Em", "Bm", "F#m", "C#m",
+            "Dm", "Gm", "Cm", "Ador", "Edor", "Bdor", "Dmix", "Amix", "Emix",
+        ];
+        const SEMITONES: [i8; 7] = [0, 2, 4, 5, 7, 9, 11];
+        let (mut symbols, mut wrong) = (0, Vec::new());
+        for (number, key) in keys.into_iter().enumerate() {
+            for seed in 0..2 {
+                let style = [Style::Reel, Style::Waltz, Style::Jig][(number + seed) % 3];
+                let request = Request {
+                    style,
+                    key: key.parse().unwrap(),
+                    bars: 8,
+                    seed: seed as u64,
+                    ..Request::default()
+                };
+                let plain = plain_key(&request.key).unwrap();
+                let tonic = SEMITONES[usize::from(plain.letter)] + plain.accidental;
+                let notes: Vec<i8> = (0..7)
+                    .map(|letter| SEMITONES[usize::from(letter)] + plain.alteration(letter) - tonic)
+                    .map(|note| note.rem_euclid(12))
+                    .collect();
+                for symbol in compose(&request).plain.split('"').skip(1).step_by(2) {
+                    symbols += 1;
+                    let chord = super::super::harmony::Chord::parse(symbol).unwrap();
+                    let root = (chord.root as i8 - tonic).rem_euclid(12);
+                    // A minor key's raised sixth and seventh are its own.
+                    let raised = notes.contains(&3) && matches!(root, 9 | 11);
+                    let third = notes.contains(&if symbol[1..].contains('m') { 3 } else { 4 });
+                    if !notes.contains(&root) && !raised || root == 0 && !third {
+                        wrong.push(format!("{symbol} in {key}"));
+                    }
+                }
+            }
+        }
+        assert!(symbols > 300, "{symbols}");
+        assert_eq!(wrong, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_melody_to_a_row_of_chords_has_these_chords_in_its_bars() {
+        let row: ChordRow = "Am|F|C|G".parse().unwrap();
+        let request = Request {
+            style: Style::Song,
+            key: "Am".parse().unwrap(),
+            bars: 8,
+            row: Some(row),
+            seed: 4,
+            ..Request::default()
+        };
+        let tune = compose(&request);
+        let found: Vec<&str> = tune.plain.split('"').skip(1).step_by(2).collect();
+        assert_eq!(found, ["Am", "F", "C", "G", "Am", "F", "C", "G"], "{}", tune.plain);
+        assert!(abc::read(&tune.abc).findings.is_empty(), "{}", tune.abc);
+        assert!("Am|what".parse::<ChordRow>().is_err());
+    }
+
+    #[test]
+    fn a_tune_for_an_instrument_stays_within_its_range() {
+        for instrument in Instrument::ALL {
+            let (low, high) = instrument.range();
+            for seed in 0..3 {
+                let request = Request { instrument: Some(instrument), seed, ..Request::default() };
+                for element in &abc::read(&compose(&request).abc).tunes[0].voices[0].elements {
+                    if let abc::ElementKind::Note(note) = &element.kind {
+                        let step = note.pitch.staff_step() as i8;
+                        assert!((low..=high).contains(&step), "{step} for {}", instrument.name());
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_tune_keeps_its_outline_at_another_temperature() {
+        let lines = |temperature| -> String {
+            let request = Request { seed: 9, temperature, chords: false, ..Request::default() };
+            let plain = compose(&request).plain;
+            let body = plain.split_once("\nK:").unwrap().1.split_once('\n').unwrap().1;
+            body.chars().filter(|c| "|:]".contains(*c)).collect()
+        };
+        assert_eq!(lines(0.6), lines(1.0));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! character it allows, the tune can still be finished. First and second endings are read but not written: an ending's two
 //! bars, counted as written, would take a bar from another phrase. A [`Frame`] that the context knows takes the place of
 //! the form's bars: each bar ends where and in the line that it says, and a section closes on the degree that it says, in
-//! a note of a unit at least.
+//! an eighth note at least.
 
 use super::alphabet::{LETTERS, staff_letter};
 use super::context::{Context, Form, Place, length_ticks};
@@ -122,9 +122,17 @@ impl Grammar<'_> {
             (Some(_), 0) if context.is_rest => {
                 context.last_degree().is_some_and(|degree| Some(degree) == self.close)
             }
-            (Some(_), 0) => self.is_close(context.step) && !context.has_accidental && ticks >= UNIT,
-            (Some(_), left) => left >= UNIT,
+            (Some(_), 0) => {
+                let long = ticks >= self.last_note();
+                long && self.is_close(context.step) && !context.has_accidental
+            }
+            (Some(_), left) => left >= self.last_note(),
         }
+    }
+
+    /// The shortest note that a section may close with: an eighth note.
+    fn last_note(&self) -> i32 {
+        if self.context.unit == 16 { 2 * UNIT } else { UNIT }
     }
 
     fn pickup(&self) -> i32 {
@@ -213,14 +221,15 @@ impl Grammar<'_> {
         if chord {
             out.add(b"\"");
         }
-        if tied.is_none() && self.close.is_some() && self.left() < 36 {
+        if tied.is_none() && self.close.is_some() && self.left() < self.last_note() + 12 {
             // Only the last note can begin here.
             return self.close_letters(out);
         }
         self.letters(tied, out);
         if tied.is_none() {
             out.add(b"^_=z");
-            if self.left() >= if self.close.is_some() { 2 * UNIT } else { UNIT } {
+            let close = if self.close.is_some() { self.last_note() } else { 0 };
+            if self.left() >= UNIT + close {
                 out.add(b"(");
             }
         }
@@ -291,7 +300,7 @@ impl Grammar<'_> {
             _ if context.broken != 0 => ticks == UNIT,
             0 => ticks <= room && COMPOSED.contains(&ticks) && self.closes(room - ticks, ticks),
             3 => {
-                let room = if self.close.is_some() { room - UNIT } else { room };
+                let room = if self.close.is_some() { room - self.last_note() } else { room };
                 ticks * 2 <= room && matches!(ticks, 12 | 24 | 48)
             }
             _ => ticks == context.triplet_ticks,
@@ -309,7 +318,7 @@ impl Grammar<'_> {
             && !context.is_rest
             && context.triplet == 0
             && context.broken == 0
-            && room >= if self.close.is_some() { 3 * UNIT } else { 2 * UNIT }
+            && room >= 2 * UNIT + if self.close.is_some() { self.last_note() } else { 0 }
             // Where units go in pairs, a dotted pair is one of those: in a hornpipe readers swing them already.
             && (context.beat % (2 * UNIT) != 0 || context.note_start % (2 * UNIT) == 0)
         {
@@ -353,7 +362,7 @@ impl Grammar<'_> {
                     });
                     !altered && !self.is_last_bar() && (!given || context.in_pickup)
                 }
-                left => left >= 2 * UNIT || self.is_close(context.step),
+                left => left >= UNIT + self.last_note() || self.is_close(context.step),
             }
         {
             out.add(b"-");
@@ -440,9 +449,13 @@ fn chord_goes_on(so_far: [u8; 4], out: &mut Allowed) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use rand::rngs::StdRng;
     use rand::{Rng, SeedableRng};
 
+    use super::super::context::Told;
+    use super::super::outline::Outline;
     use super::*;
     use earworm_abc::{self as abc, ElementKind};
 
@@ -517,6 +530,70 @@ mod tests {
             .iter()
             .fold(tune("edB", "G4 d"), |text, chord| text.replace(chord, ""));
         assert!(form_of(&plain).is_some(), "{plain}");
+    }
+
+    /// A tune drawn blindly within a frame, and its outline.
+    fn blind_within(model: &str, range: (i8, i8), seed: u64) -> (String, Outline) {
+        let outline = Outline::of(model).unwrap();
+        let form = form_of(model).unwrap();
+        let mut context = Context::new();
+        let header = &model[..model.find("\nK:").unwrap() + 5];
+        header.bytes().for_each(|character| context.push(character));
+        let frame = Frame::of_outline(&outline, context.bar);
+        let told = Told {
+            form: Some(form),
+            plan: outline.plan(),
+            frame: Some(Arc::new(frame.clone())),
+            range: Some(range),
+            ..Told::default()
+        };
+        let mut random = StdRng::seed_from_u64(seed);
+        let mut context = Context::told(told);
+        header.bytes().for_each(|character| context.push(character));
+        while !context.is_done() {
+            let may = allowed(&context, form);
+            let choice: Vec<u8> = (0..128).filter(|&character| may.has(character)).collect();
+            assert!(!choice.is_empty(), "nothing may follow {}", context.text());
+            let character = choice[random.random_range(0..choice.len())];
+            let line = (b"|:".contains(&character) && context.position > 0).then(|| {
+                let is_pickup = context.in_pickup || context.pickup.is_none() && frame.pickup > 0;
+                if is_pickup { "|" } else { frame.bars[context.measures as usize].1.text() }
+            });
+            match line {
+                Some(line) => line.bytes().for_each(|character| context.push(character)),
+                None => context.push(character),
+            }
+        }
+        (context.text().to_owned(), outline)
+    }
+
+    #[test]
+    fn within_a_frame_every_strain_ends_where_and_on_what_it_says() {
+        let models = [
+            "R:jig\nM:6/8\nL:1/8\nK:G\nD|GAB ABc|dBG G2D|GAB ABc|dBA A2::d|efg dBG|ABA A3|gfe dBG|ABA G2:|]",
+            "R:reel\nM:4/4\nL:1/8\nK:D\nd2fd Adfd|A2FA DAFA|d2fd Adfd|egfe d4||f2af dfaf|egfe a4|f2af dfaf|egfe d4|]",
+            "R:polka\nM:2/4\nL:1/16\nK:C\nG2|c2e2 e2c2|d2B2 G2AB|c2e2 e2c2|d2B2 c2::G2|e2g2 g2e2|f2d2 B2G2|e2g2 g2e2|d2B2 c2:|]",
+        ];
+        for (number, model) in models.iter().cycle().take(150).enumerate() {
+            let range = [(-3, 13), (1, 13), (4, 12), (-1, 9)][number % 4];
+            let (plain, outline) = blind_within(model, range, number as u64);
+            let found = Outline::of(&plain).unwrap();
+            assert_eq!(found.pickup, outline.pickup, "{plain}");
+            for (bar, (wanted, is)) in outline.bars.iter().zip(&found.bars).enumerate() {
+                assert_eq!(wanted.line, is.line, "bar {bar} of {plain}");
+                if wanted.line != Bar::Plain {
+                    assert_eq!(wanted.cadence, is.cadence, "bar {bar} of {plain}");
+                }
+            }
+            let tunebook = abc::read(&format!("X:1\nT:Blind\n{plain}\n"));
+            assert!(tunebook.findings.is_empty(), "{:?}\n{plain}", tunebook.findings);
+            for element in &tunebook.tunes[0].voices[0].elements {
+                if let ElementKind::Note(note) = &element.kind {
+                    let step = note.pitch.staff_step() as i8;
+                    assert!((range.0..=range.1).contains(&step), "{step} in {plain}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -336,18 +336,6 @@ impl Reader<'_> {
                     field.text.chars().take_while(char::is_ascii_digit).take(9).collect();
                 digits.parse().unwrap_or(0)
             });
-            let figures = field.text.bytes().take_while(u8::is_ascii_digit).count();
-            if figures > 9 && field.text.parse::<u32>().is_err() {
-                self.find(
-                    Severity::Warning,
-                    field.span.clone(),
-                    format!(
-                        "the reference number is too large: it counts as {}",
-                        self.tune.reference
-                    ),
-                    "numbers up to 4294967295 are told apart",
-                );
-            }
             if self.tune.reference == 0 {
                 self.find(
                     Severity::Warning,
