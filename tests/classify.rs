@@ -43,7 +43,7 @@ fn a_json_line_says_genre_probabilities_and_timeline() {
     assert_eq!(line["file"], path.to_str().unwrap());
     assert!((line["seconds"].as_f64().unwrap() - 22.0).abs() < 0.01);
     let probabilities = line["probabilities"].as_object().unwrap();
-    assert_eq!(probabilities.len(), 12);
+    assert_eq!(probabilities.len(), 14);
     let sum: f64 = probabilities.values().map(|p| p.as_f64().unwrap()).sum();
     assert!((sum - 1.0).abs() < 1e-3);
     let genre = line["genre"].as_str().unwrap();

@@ -136,7 +136,8 @@ fn sure(heard: &Heard, min: f32) -> Option<(usize, f32)> {
     let is_judged = matches!(heard.state, State::Heard | State::Unsure);
     let genre = heard.likeliest().filter(|_| is_judged)?;
     let p = heard.probabilities[genre];
-    (p >= min).then_some((genre, p))
+    // It may be none of the genres, too.
+    (p * (1.0 - heard.none) >= min).then_some((genre, p))
 }
 
 /// How a tag is written: in the version of ID3 that the file has.
