@@ -430,14 +430,19 @@ impl<'a> Reader<'a> {
             inline: behind,
             change: Change::Nothing,
         };
-        let no_music = self.tune.voices.iter().all(|voice| voice.elements.is_empty());
+        // Before any voice is begun, a comment belongs to the header.
+        let no_voice = match &self.tune.voices[..] {
+            [] => true,
+            [only] => only.id.is_empty() && !only.elements.iter().any(is_music),
+            _ => false,
+        };
         match self.place {
             Place::FileHeader => {
                 if self.file_header.len() < 1024 {
                     self.file_header.push(field);
                 }
             }
-            Place::Body if !no_music => {
+            Place::Body if !no_voice => {
                 self.push(None, span, ElementKind::Field(Box::new(field)));
             }
             _ => {

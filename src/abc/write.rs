@@ -612,6 +612,16 @@ mod tests {
     }
 
     #[test]
+    fn comments_stay_in_their_voices() {
+        back(
+            "X:1\nI:linebreak $\nL:1/8\nK:C\nV:1 treble\nV:2 bass\nL:1/8\nV:1\nCD | EF | %2\nGA |$ %3\nL:1/8\nV:2\n\
+             C,4 | %2\nF,4 |$ %3\n",
+        );
+        back("X:1\nK:C\nL:1/4\n% first\nV:1\nC|\nV:2\n% second\nE|\n");
+        back("X:1\nV:1\nV:2\nK:C\n% first\n[V:1] C|\n[V:2] E| % second\n");
+    }
+
+    #[test]
     fn what_the_file_header_says_stands_in_each_tune_written_alone() {
         let book = super::super::read(
             "M:6/8\nL:1/16\n\nX:1\nT:One\nK:D\nd2|\n\nX:2\nT:Two\nM:3/4\nK:D\nd2|\n",
