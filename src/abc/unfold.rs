@@ -85,6 +85,20 @@ impl Voice {
     }
 }
 
+impl Voice {
+    /// The ends of repeats that close the last ending of their section, `|1 …:|2 …:|`: they repeat nothing (ABC 2.1 §4.10).
+    pub fn closed_last_endings(&self) -> Vec<Range<usize>> {
+        sections(&self.elements, &(0..self.elements.len()))
+            .iter()
+            .filter(|section| section.passes().last().is_some_and(|pass| *pass != Pass::Body))
+            .filter_map(|section| {
+                let (last, end) = (section.endings.last()?, *section.ends.last()?);
+                (end > last.at).then(|| self.elements[end].span.clone())
+            })
+            .collect()
+    }
+}
+
 /// The order in which `elements` are played, as ranges of indices; no two that follow one another touch. `parts` gives
 /// the header's P: order, `marks` where the music jumps.
 pub(super) fn unfold(
@@ -631,11 +645,12 @@ impl Section {
     /// The passes of a section with endings, in order: each that an ending names; and the body alone where an
     /// end of repeat stands before endings that leave the first passes out, or after an only ending.
     fn passes(&self) -> Vec<Pass> {
+        let Some(first) = self.endings.first() else { return Vec::new() };
         let highest = self.endings.iter().map(|ending| ending.passes.highest()).max().unwrap_or(0);
         let named: Vec<u16> = (1..=highest)
             .filter(|&pass| self.endings.iter().any(|ending| ending.plays_on(pass)))
             .collect();
-        let ends_after = self.ends.last().is_some_and(|&end| end > self.endings[0].at);
+        let ends_after = self.ends.last().is_some_and(|&end| end > first.at);
         let ends_before = self.end_before_endings().is_some();
         let lowest = named.first().copied().unwrap_or(1);
         let mut passes = Vec::new();

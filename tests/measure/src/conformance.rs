@@ -45,6 +45,8 @@ enum Known {
     RepeatStarts,
     /// Clefs with `+8` or `-8` (§4.6) that other properties follow: written last.
     OctaveClefs,
+    /// Last endings that `:|` closes (§4.10): written with `||`.
+    ClosedEndings,
     /// Dotted slurs (§4.11), whose dot abc2midi takes for a staccato: written without it.
     DottedSlurs,
 }
@@ -57,6 +59,7 @@ impl Known {
             Self::Macros => "macros",
             Self::RepeatStarts => "start of a repeat implied by a double bar or `:|`",
             Self::OctaveClefs => "octave of a clef before other properties",
+            Self::ClosedEndings => "last ending closed by `:|`",
             Self::DottedSlurs => "dotted slur",
         }
     }
@@ -70,6 +73,7 @@ impl Known {
             }
             Self::RepeatStarts => with_repeats_written_out(text, tune),
             Self::OctaveClefs => with_octave_clefs_last(text),
+            Self::ClosedEndings => with_last_endings_closed_by_double_bars(text, tune),
             Self::DottedSlurs => text.contains(".(").then(|| text.replace(".(", "(")),
         }
     }
@@ -468,6 +472,32 @@ fn with_repeats_written_out(text: &str, tune: &Tune) -> Option<String> {
     Some(out)
 }
 
+/// The tune with `||` in place of the ends of repeats that close a last ending; `None` where none does.
+fn with_last_endings_closed_by_double_bars(text: &str, tune: &Tune) -> Option<String> {
+    let mut ends: Vec<_> =
+        tune.voices.iter().flat_map(|voice| voice.closed_last_endings()).collect();
+    ends.sort_by_key(|span| span.start);
+    ends.dedup();
+    if ends.is_empty() {
+        return None;
+    }
+    let mut out = String::new();
+    let mut at = tune.span.start;
+    for span in ends {
+        let line = &text[span.clone()];
+        let strokes = line.trim_end_matches(['|', ':', '[', ']']);
+        if span.start < at {
+            continue;
+        }
+        out.push_str(&text[at..span.start + strokes.len()]);
+        let starts_anew = line == "::" || line[strokes.len()..].ends_with("|:");
+        out.push_str(if starts_anew { "|:" } else { "||" });
+        at = span.end;
+    }
+    out.push_str(&text[at..tune.span.end]);
+    Some(out)
+}
+
 /// The tune with clefs such as `treble-8` at the end of their V: and K: fields; `None` where none is elsewhere.
 fn with_octave_clefs_last(text: &str) -> Option<String> {
     let mut out = String::with_capacity(text.len());
@@ -767,6 +797,16 @@ mod tests {
         assert_eq!(
             with_repeats_written_out(text, tune).as_deref(),
             Some("X:1\nK:C\nA|B|:c|d::e:|\n")
+        );
+    }
+
+    #[test]
+    fn a_last_ending_is_closed_by_a_double_bar() {
+        let text = "X:1\nK:C\n|:A|1B:|2c:|d|1e:|2f::g:|\n";
+        let tune = &abc::read(text).tunes[0];
+        assert_eq!(
+            with_last_endings_closed_by_double_bars(text, tune).as_deref(),
+            Some("X:1\nK:C\n|:A|1B:|2c||d|1e:|2f|:g:|\n")
         );
     }
 
