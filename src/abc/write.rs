@@ -343,7 +343,7 @@ impl Sheet {
                                 .is_some_and(|first| first.letter.is_none())
                     });
                 if ending.tied {
-                    self.text.push_str(" -");
+                    self.text.push('-');
                 } else if !ending.text.is_empty()
                     && !decorated
                     && !matches!(next, Some(ElementKind::BeamBreak))
@@ -594,7 +594,7 @@ mod tests {
             "[M:3/4][K:Dmin]D2F2A2|[Q:1/4=90]d6|[\"last\" d6|]",
             "C4&E4|[CE]3-[CE]/-|[C2E2G2]4|",
             "ABc \\\nabc|$def|\nw:la la la\nK:G\nGAB|",
-            "('AB) (,cd) .('ef) \"^50 \\% \\u0022\"A|1 -B:|2 c|]",
+            "('AB) (,cd) .('ef) \"^50 \\% \\u0022\"A-|1 -B:|2-c|]",
             "A % remark\n% line\nB|\\ % going on\nc|",
             "+wobble+A !b!c !two;words!d|",
         ] {

@@ -82,6 +82,8 @@ fn length(text: &str) -> Option<Length> {
         Some((upper, lower)) => (upper.trim(), lower.trim()),
         None => (text, "1"),
     };
+    // What stands behind the number is a slip of the hand: `L:1/16'`.
+    let lower = &lower[..lower.find(|c: char| !c.is_ascii_digit()).unwrap_or(lower.len())];
     let upper: u32 = upper.parse().ok()?;
     let lower: u32 = lower.parse().ok()?;
     (upper > 0 && lower > 0 && upper <= 4096 && lower <= 4096).then(|| Length::new(upper, lower))

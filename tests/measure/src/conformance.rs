@@ -74,7 +74,10 @@ impl Known {
             Self::RepeatStarts => with_repeats_written_out(text, tune),
             Self::OctaveClefs => with_octave_clefs_last(text),
             Self::ClosedEndings => with_last_endings_closed_by_double_bars(text, tune),
-            Self::DottedSlurs => text.contains(".(").then(|| text.replace(".(", "(")),
+            Self::DottedSlurs => {
+                let plain = text.replace(".('", "(").replace(".(,", "(").replace(".(", "(");
+                (plain != text).then_some(plain)
+            }
         }
     }
 }
