@@ -4,6 +4,8 @@ mod bench;
 mod bundle;
 mod demo;
 mod dist;
+#[cfg(test)]
+mod features;
 mod host;
 mod hosts;
 mod measure;
