@@ -449,6 +449,9 @@ fn every_kind_of_file_that_is_read_is_heard_whole() {
         let said = hear(&folder.put(name, &encoded(name)));
         said.is_whole(name, 5.0);
     }
+    let said = hear(&folder.put("surround.m4a", &encoded("surround.m4a")));
+    assert_eq!(said.code, 2);
+    assert!(said.told.contains("AAC in 6 channels"), "{}", said.told);
     let mp3 = encoded("vbr.mp3");
     let bytes = riff(&[&form(0x55, 2, 22_050, 0), &chunk(b"data", &mp3)]);
     hear(&folder.put("mp3.wav", &bytes)).is_whole("MP3 in WAV", 5.0);

@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 
 use symphonia::core::codecs::CodecParameters;
 use symphonia::core::codecs::audio::well_known::{
-    CODEC_ID_AAC, CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3,
+    CODEC_ID_AAC, CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3, CODEC_ID_OPUS,
 };
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::codecs::registry::CodecRegistry;
@@ -21,6 +21,7 @@ use symphonia::core::packet::Packet;
 use symphonia::core::units::Duration;
 use symphonia_adapter_libopus::OpusDecoder;
 
+use super::opus::Surround;
 use super::plain::{Coding, Layout, Packets};
 use super::source::{self, Extent, bytes_at};
 use super::{aiff, mp4, mpeg, sun, wave};
@@ -67,7 +68,7 @@ static CODECS: LazyLock<CodecRegistry> = LazyLock::new(|| {
 /// A file's sound, decoded as it is asked for: the memory taken doesn't grow with the length.
 pub struct Decoder {
     from: From,
-    decoder: Box<dyn AudioDecoder>,
+    decoder: Coder,
     parameters: AudioCodecParameters,
     track: u32,
     sample_rate: u32,
@@ -87,6 +88,30 @@ pub struct Decoder {
     /// Why a part of it can't be heard.
     unheard: Option<String>,
     ended: bool,
+}
+
+/// What makes samples of packets.
+enum Coder {
+    One(Box<dyn AudioDecoder>),
+    Surround(Surround),
+}
+
+impl Coder {
+    /// Puts a packet's samples into `samples`, interleaved; its rate and channels, or none where it is damaged.
+    fn decode(&mut self, packet: &Packet, samples: &mut Vec<f32>) -> Option<(u32, usize)> {
+        match self {
+            Self::One(decoder) => {
+                let sound = decoder.decode(packet).ok()?;
+                samples.resize(sound.samples_interleaved(), 0.0);
+                sound.copy_to_slice_interleaved(&mut *samples);
+                Some((sound.spec().rate(), sound.spec().channels().count()))
+            }
+            Self::Surround(decoder) => {
+                let channels = decoder.decode(packet, samples)?;
+                Some((48_000, channels))
+            }
+        }
+    }
 }
 
 /// A piece of a file's sound.
@@ -172,8 +197,9 @@ fn of_container(mut file: File, start: u64) -> Result<Decoder, DecodeError> {
     }
     let length = file.metadata()?.len();
     if mp4::is_like(&head) {
-        let told = mp4::told_length(&mut file)?;
-        return of_stream(Extent::new(file, 0..length)?.telling(told), "MP4");
+        let is_cut = mp4::is_cut(&mut file)?;
+        let extent = Extent::new(file, 0..length)?;
+        return of_stream(if is_cut { extent.forwards() } else { extent }, "MP4");
     }
     let name = match head.as_slice() {
         [b'O', b'g', b'g', b'S', ..] => "Ogg",
@@ -235,7 +261,7 @@ struct Track {
     id: u32,
     announced: Option<f64>,
     parameters: AudioCodecParameters,
-    decoder: Box<dyn AudioDecoder>,
+    decoder: Coder,
 }
 
 fn open_track(format: &dyn FormatReader) -> Result<Track, DecodeError> {
@@ -259,16 +285,27 @@ fn open_track(format: &dyn FormatReader) -> Result<Track, DecodeError> {
     })
 }
 
-fn make_decoder(parameters: &AudioCodecParameters) -> Result<Box<dyn AudioDecoder>, DecodeError> {
-    CODECS
-        .make_audio_decoder(parameters, &AudioDecoderOptions::default())
-        .map_err(|error| DecodeError::Unsupported(error.to_string()))
+fn make_decoder(parameters: &AudioCodecParameters) -> Result<Coder, DecodeError> {
+    let channels = parameters.channels.as_ref().map_or(0, |channels| channels.count());
+    if parameters.codec == CODEC_ID_OPUS
+        && channels > 2
+        && let Some(surround) = Surround::new(parameters)
+    {
+        return Ok(Coder::Surround(surround));
+    }
+    match CODECS.make_audio_decoder(parameters, &AudioDecoderOptions::default()) {
+        Ok(decoder) => Ok(Coder::One(decoder)),
+        Err(_) if parameters.codec == CODEC_ID_AAC && channels > 2 => {
+            Err(DecodeError::Unsupported(format!("AAC in {channels} channels")))
+        }
+        Err(error) => Err(DecodeError::Unsupported(error.to_string())),
+    }
 }
 
 impl Decoder {
     fn new(
         from: From,
-        decoder: Box<dyn AudioDecoder>,
+        decoder: Coder,
         parameters: AudioCodecParameters,
         track: u32,
         reached: (Arc<AtomicU64>, u64),
@@ -368,13 +405,12 @@ impl Decoder {
             if packet.track_id != self.track {
                 continue;
             }
-            let Ok(sound) = self.decoder.decode(&packet) else {
+            let Some((rate, channels)) = self.decoder.decode(&packet, &mut self.samples) else {
                 // A damaged packet is left out; what follows may be whole.
                 self.damaged = true;
                 continue;
             };
-            let (rate, channels) = (sound.spec().rate(), sound.spec().channels().count());
-            if sound.frames() == 0 || channels == 0 {
+            if self.samples.is_empty() || channels == 0 {
                 continue;
             }
             if !RATES.contains(&rate) || channels > MOST_CHANNELS {
@@ -383,8 +419,6 @@ impl Decoder {
                 continue;
             }
             (self.sample_rate, self.channels) = (rate, channels);
-            self.samples.resize(sound.samples_interleaved(), 0.0);
-            sound.copy_to_slice_interleaved(&mut self.samples);
             return true;
         }
         self.ended = true;

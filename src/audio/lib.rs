@@ -5,6 +5,7 @@ mod chunks;
 mod decode;
 mod mp4;
 mod mpeg;
+mod opus;
 mod plain;
 mod render;
 mod source;

@@ -16,28 +16,28 @@ pub(super) fn is_like(head: &[u8]) -> bool {
     )
 }
 
-/// Where the last box on the outermost level should end: behind the file's end, if the file was cut.
-pub(super) fn told_length(file: &mut File) -> io::Result<u64> {
+/// Whether the last box on the outermost level ends behind the file's end. Readers that go back and forth refuse such a
+/// file; read forwards, it gives what is there, if its index stands in front.
+pub(super) fn is_cut(file: &mut File) -> io::Result<bool> {
     let length = file.metadata()?.len();
     let mut place = 0;
     for _ in 0..BOXES {
         let head = bytes_at(file, place, 16)?;
         let size = match (head.first_chunk::<4>(), head.get(8..16)) {
-            (Some(&size), _) if u32::from_be_bytes(size) >= 8 => {
-                u64::from(u32::from_be_bytes(size))
-            }
             (Some([0, 0, 0, 1]), Some(long)) => {
                 long.try_into().map_or(0, u64::from_be_bytes).max(16)
             }
+            (Some(&size), _) if u32::from_be_bytes(size) >= 8 => u32::from_be_bytes(size).into(),
             // To the file's end.
-            _ => return Ok(length),
+            (Some([0, 0, 0, 0]), _) => return Ok(false),
+            _ => return Ok(true),
         };
         place = place.saturating_add(size);
         if place >= length {
             break;
         }
     }
-    Ok(place.max(length))
+    Ok(place > length)
 }
 
 /// The configuration of the AAC core (AudioSpecificConfig) of a stream whose upper half, or second channel, is made by

@@ -58,8 +58,6 @@ pub(super) struct Extent {
     /// Where the bytes lie in the file, and where of them the next one is.
     bytes: Range<u64>,
     position: u64,
-    /// The length that is told: that which the file ought to have, if it was cut.
-    told: u64,
     /// Whether going back and forth is offered; some readers then look for a whole file's end and refuse one without.
     seekable: bool,
     /// Bytes that were reached, for whoever wants to know how far it is.
@@ -69,9 +67,7 @@ pub(super) struct Extent {
 impl Extent {
     /// The bytes of `file` in `bytes`.
     pub(super) fn new(file: File, bytes: Range<u64>) -> io::Result<Self> {
-        let told = bytes.end.saturating_sub(bytes.start);
-        let mut extent =
-            Self { file, bytes, position: 0, told, seekable: true, reached: Arc::default() };
+        let mut extent = Self { file, bytes, position: 0, seekable: true, reached: Arc::default() };
         extent.seek(SeekFrom::Start(0))?;
         Ok(extent)
     }
@@ -82,21 +78,19 @@ impl Extent {
         self
     }
 
-    /// Tells at least this length, though the bytes end before.
-    pub(super) fn telling(mut self, length: u64) -> Self {
-        self.told = self.told.max(length);
-        self
-    }
-
     /// Counts the bytes that were reached, up to the number of them all.
     pub(super) fn reached(&self) -> (Arc<AtomicU64>, u64) {
-        (self.reached.clone(), self.bytes.end.saturating_sub(self.bytes.start))
+        (self.reached.clone(), self.length())
+    }
+
+    fn length(&self) -> u64 {
+        self.bytes.end.saturating_sub(self.bytes.start)
     }
 }
 
 impl Read for Extent {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = (self.bytes.end.saturating_sub(self.bytes.start)).saturating_sub(self.position);
+        let left = self.length().saturating_sub(self.position);
         let wanted = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
         let count = self.file.read(&mut buffer[..wanted])?;
         self.position += count as u64;
@@ -109,7 +103,7 @@ impl Seek for Extent {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let place = match to {
             SeekFrom::Start(place) => Some(place),
-            SeekFrom::End(distance) => self.told.checked_add_signed(distance),
+            SeekFrom::End(distance) => self.length().checked_add_signed(distance),
             SeekFrom::Current(distance) => self.position.checked_add_signed(distance),
         };
         let place = place.ok_or(io::ErrorKind::InvalidInput)?;
@@ -126,7 +120,7 @@ impl MediaSource for Extent {
     }
 
     fn byte_len(&self) -> Option<u64> {
-        self.seekable.then_some(self.told)
+        self.seekable.then(|| self.length())
     }
 }
 
