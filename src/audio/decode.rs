@@ -196,22 +196,31 @@ fn of_container(mut file: File, start: u64) -> Result<Decoder, DecodeError> {
         return Err(DecodeError::Unsupported(name.into()));
     }
     let length = file.metadata()?.len();
-    if mp4::is_like(&head) {
-        let is_cut = mp4::is_cut(&mut file)?;
-        let extent = Extent::new(file, 0..length)?;
-        return of_stream(if is_cut { extent.forwards() } else { extent }, "MP4");
-    }
     let name = match head.as_slice() {
+        _ if mp4::is_like(&head) => "MP4",
+        [b'c', b'a', b'f', b'f', ..] => "CAF",
+        [0x1a, 0x45, 0xdf, 0xa3, ..] => "Matroska",
         [b'O', b'g', b'g', b'S', ..] => "Ogg",
         [b'f', b'L', b'a', b'C', ..] => "FLAC",
-        [b'c', b'a', b'f', b'f', ..] => return of_stream(Extent::new(file, 0..length)?, "CAF"),
-        [0x1a, 0x45, 0xdf, 0xa3, ..] => {
-            return of_stream(Extent::new(file, 0..length)?, "Matroska");
-        }
         _ if start > 0 => "MP3",
         // Two bytes of a frame are no name.
         _ => "",
     };
+    if matches!(name, "MP4" | "CAF" | "Matroska") {
+        // What tells where the sound lies may stand behind it. A file that was cut is refused then, or ends unnoticed; read
+        // forwards, it gives what is there, if it was told in front.
+        let is_cut = name == "MP4" && mp4::is_cut(&mut file)?;
+        if is_cut {
+            return of_stream(Extent::new(file, 0..length)?.forwards(), name);
+        }
+        let whole = of_stream(Extent::new(file.try_clone()?, 0..length)?, name);
+        return match whole {
+            Err(DecodeError::Broken(..)) => {
+                of_stream(Extent::new(file, 0..length)?.forwards(), name).or(whole)
+            }
+            other => other,
+        };
+    }
     // A reader that may look for the end believes in it: an Ogg file without is refused, and an MP3 file's length guessed.
     let end = if name == "Ogg" { length } else { mpeg::tags_start(&mut file)? };
     of_stream(Extent::new(file, 0..end)?.forwards(), name)
