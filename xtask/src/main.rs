@@ -47,7 +47,7 @@ enum Task {
     /// Compares the ABC reader with abc2midi, tune by tune, and with itself by way of ABC and MIDI
     #[command(disable_help_flag = true)]
     Conformance(Words),
-    /// Hostile input: `fuzz abc`, `fuzz hostile`, `fuzz state`
+    /// Hostile input: `fuzz abc`, `fuzz hostile`, `fuzz sound`, `fuzz state`
     #[command(subcommand)]
     Fuzz(Fuzz),
     /// Times what has a limit, each figure beside a baseline of the same run

@@ -29,6 +29,8 @@ enum Target {
     Midi,
     /// ABC notation: the largest and worst inputs, their time and memory
     Hostile,
+    /// Sound files with damaged headers, cut and joined
+    Sound,
 }
 
 /// What the task is told on the command line.
@@ -203,6 +205,9 @@ const LETTERS: &[u8] = b" ABCDEFGabcdefgz|:[]()/0123456789'^,_=-<>";
 pub fn run(options: Options) -> anyhow::Result<()> {
     if let Target::Hostile = options.target {
         return super::hostile::run(options.megabytes, options.kind.as_deref());
+    }
+    if let Target::Sound = options.target {
+        return super::sound::run(options.inputs, options.seed, &options.failures);
     }
     let mut corpus: Vec<Vec<u8>> = TUNES.iter().map(|tune| tune.as_bytes().to_vec()).collect();
     if let Some(folder) = &options.corpus {

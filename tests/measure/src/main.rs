@@ -7,6 +7,7 @@ mod fuzz;
 mod fuzz_midi;
 mod hostile;
 mod roundtrip;
+mod sound;
 
 use std::path::PathBuf;
 
