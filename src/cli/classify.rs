@@ -431,10 +431,7 @@ fn text_line(path: &Path, heard: &Heard) -> String {
         .collect();
     let unsure = if heard.state == State::Unsure { "unsure, " } else { "" };
     let muffled = if heard.is_muffled() {
-        format!(
-            "; nothing is heard above {:.1} kHz, where half of what tells genres apart lies",
-            heard.reach / 1_000.0
-        )
+        format!("; nothing is heard above {:.1} kHz, too little to be sure", heard.reach / 1_000.0)
     } else {
         String::new()
     };

@@ -10,10 +10,11 @@ use earworm_spectrum::{BANDS, COLUMN_SECONDS, Column, Columns, band_centre};
 /// Columns between two entries of the timeline, 5 s, and in the window of each, 10 s.
 const STEP: usize = (5.0 / COLUMN_SECONDS) as usize;
 const WINDOW: usize = 2 * STEP;
-/// Power of a band beside the loudest one's below which nothing is heard in it (-70 dB).
-const FAINT: f64 = 1e-7;
-/// A recording that reaches no higher than this is judged by half of what the ear goes by, Hz.
-const MUFFLED: f64 = 5_500.0;
+/// Power of a band beside the loudest one's below which nothing is heard in it (-60 dB).
+const FAINT: f64 = 1e-6;
+/// A recording that reaches no higher than this, Hz, lacks too much of what the ear goes by. Of sixty recordings of all
+/// kinds three did.
+const MUFFLED: f64 = 7_000.0;
 /// Most columns that a picture keeps.
 const WIDEST: usize = 1_600;
 
@@ -218,7 +219,11 @@ impl Hearing {
             sounding: (self.heard as f64 * COLUMN_SECONDS).min(self.seconds),
             reach: self.reach(),
             // What ends before the first column may be anything.
-            state: if self.columns == 0 { State::Listening } else { self.state },
+            state: match self.state {
+                _ if self.columns == 0 => State::Listening,
+                State::Heard if self.reach() < MUFFLED => State::Unsure,
+                state => state,
+            },
             probabilities: self.sum.map(|sum| sum / readings),
             none: self.none / readings,
             timeline: self.timeline,
@@ -230,7 +235,8 @@ impl Hearing {
     fn reach(&self) -> f64 {
         let loudest = self.power.iter().copied().fold(0.0, f64::max);
         let highest = self.power.iter().rposition(|&power| power > loudest * FAINT);
-        highest.map_or(0.0, band_centre)
+        let half = f64::from(self.front.sample_rate()) / 2.0;
+        highest.map_or(0.0, band_centre).min(half)
     }
 
     /// Adds the reading of the last half minute of sound.
