@@ -45,6 +45,8 @@ enum Known {
     RepeatStarts,
     /// Clefs with `+8` or `-8` (§4.6) that other properties follow: written last.
     OctaveClefs,
+    /// Blank lines between K: and the music, at which a tune ends by the letter (§2.2): left out.
+    BlankLines,
     /// Last endings that `:|` closes (§4.10): written with `||`.
     ClosedEndings,
     /// Dotted slurs (§4.11), whose dot abc2midi takes for a staccato: written without it.
@@ -59,6 +61,7 @@ impl Known {
             Self::Macros => "macros",
             Self::RepeatStarts => "start of a repeat implied by a double bar or `:|`",
             Self::OctaveClefs => "octave of a clef before other properties",
+            Self::BlankLines => "blank line before the music",
             Self::ClosedEndings => "last ending closed by `:|`",
             Self::DottedSlurs => "dotted slur",
         }
@@ -73,6 +76,14 @@ impl Known {
             }
             Self::RepeatStarts => with_repeats_written_out(text, tune),
             Self::OctaveClefs => with_octave_clefs_last(text),
+            Self::BlankLines => {
+                let blank = |line: &str| line.trim().is_empty();
+                let inside = text.trim_end();
+                inside.lines().any(blank).then(|| {
+                    let kept = inside.lines().filter(|line| !blank(line));
+                    kept.flat_map(|line| [line, "\n"]).collect()
+                })
+            }
             Self::ClosedEndings => with_last_endings_closed_by_double_bars(text, tune),
             Self::DottedSlurs => {
                 let plain = text.replace(".('", "(").replace(".(,", "(").replace(".(", "(");
