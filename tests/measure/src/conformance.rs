@@ -54,7 +54,14 @@ enum Known {
 }
 
 impl Known {
-    const ALL: [Self; 4] = [Self::Macros, Self::DottedSlurs, Self::RepeatStarts, Self::OctaveClefs];
+    const ALL: [Self; 6] = [
+        Self::BlankLines,
+        Self::Macros,
+        Self::DottedSlurs,
+        Self::ClosedEndings,
+        Self::RepeatStarts,
+        Self::OctaveClefs,
+    ];
 
     fn name(self) -> &'static str {
         match self {
