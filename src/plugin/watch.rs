@@ -1,8 +1,9 @@
 //! Interface: asks for a new frame only when there is something new to show.
 //!
-//! A window that is open has one thread that looks a few times a second at the atomics that the engine publishes and
-//! asks for a repaint when they changed. It sleeps in between, takes no lock, and ends when the window is closed, so
-//! that a closed editor costs nothing and a still one is not painted again.
+//! A window that is open has one thread that looks a few times a second at what the engine publishes and asks for a
+//! repaint when it changed. What lies under a lock it reads as any editor does, and never one that the audio thread
+//! takes. It sleeps in between and ends when the window is closed, so that a closed editor costs nothing and a still one
+//! is not painted again.
 
 use nice_plug_egui::{EguiEditorState, RepaintNotifier};
 use std::sync::Arc;

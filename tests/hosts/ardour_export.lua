@@ -1,6 +1,7 @@
--- Interface: opens the session in DIR in Ardour and exports its first eight seconds to OUT as NAME.wav.
+-- Interface: opens the session in DIR in Ardour and exports its first eight seconds to OUT as NAME.wav, in blocks of FRAMES.
 local function say(word) io.stderr:write("earworm: " .. word .. "\n") end
 AudioEngine:set_backend("None (Dummy)", "", "")
+AudioEngine:set_buffer_size(tonumber("FRAMES"))
 local session = load_session("DIR", "earworm")
 local function export()
   local export = session:simple_export()

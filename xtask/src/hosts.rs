@@ -88,18 +88,40 @@ fn ardour() -> anyhow::Result<()> {
     ensure!(made.contains("found true true true"), "Ardour lacks a plug-in:\n{made}");
     ensure!(made.contains("added 0 0 0") && made.contains("saved"), "no session:\n{made}");
     println!("made a session with Tunes, a synth and the Meter, and saved it");
-    let export = |name: &str| -> anyhow::Result<Vec<u8>> {
+    let export = |name: &str, frames: usize| -> anyhow::Result<Vec<u8>> {
         let mut paths = paths.to_vec();
-        paths.push(("NAME", name.to_owned()));
+        paths.extend([("NAME", name.to_owned()), ("FRAMES", frames.to_string())]);
         let told = lua(home, "ardour_export.lua", &paths)?;
         ensure!(told.contains("exported true"), "no export:\n{told}");
         std::fs::read(out.join(format!("{name}.wav"))).context("the export is missing")
     };
-    let (first, second) = (export("first")?, export("second")?);
+    let (first, second) = (export("first", 1_024)?, export("second", 1_024)?);
     ensure!(first.iter().skip(64).any(|&byte| byte != 0), "the export is silent");
     ensure!(first == second, "two exports of one session differ");
     println!("reopened and exported twice: {} bytes, the same both times", first.len());
+    // Ardour tells its place in whole ticks, which are no small part of a small block.
+    let (usual, all) = silent(&first);
+    for (name, frames) in [("small", 64), ("smaller", 128)] {
+        let (silent, _) = silent(&export(name, frames)?);
+        ensure!(
+            silent <= usual + all / 20,
+            "in blocks of {frames} {silent} of {all} stretches are silent, in those of 1,024 {usual}: notes are chopped"
+        );
+        println!(
+            "exported in blocks of {frames}: {silent} of {all} stretches of 480 frames are silent, in those of 1,024 \
+             {usual}"
+        );
+    }
     Ok(())
+}
+
+/// How many stretches of 480 frames are silent (under -60 dB) in a WAV file of 16 bits and two channels, and how many there
+/// are.
+fn silent(wave: &[u8]) -> (usize, usize) {
+    let stretches = wave.get(44..).unwrap_or_default().chunks_exact(480 * 4);
+    let quiet = |sample: &[u8]| matches!(sample, &[low, high] if i16::from_le_bytes([low, high]).unsigned_abs() < 33);
+    let all = stretches.len();
+    (stretches.filter(|stretch| stretch.chunks_exact(2).all(quiet)).count(), all)
 }
 
 fn at_home<'a>(command: &'a mut Command, home: &Path) -> &'a mut Command {

@@ -3,7 +3,8 @@
 //! One [`MeterShared`] an instance, in an `Arc` held by the plug-in, its worker and its editor.
 //! Who may touch what:
 //!
-//! - Atomics: everybody. The audio thread writes `dropped_frames` and reads nothing else.
+//! - Atomics: everybody. The audio thread writes `dropped_frames`; offline it also reads `heard_frames` and
+//!   [`hearing`](MeterShared::hearing), to wait for the worker.
 //! - The locked fields, [`picture`](MeterShared::picture), [`history`](MeterShared::history) and
 //!   [`fault`](MeterShared::fault): worker and editor only. The audio thread never locks.
 
