@@ -5,13 +5,13 @@
 //! threads are started by the first activation, and both are gone after the last deactivation.
 
 pub mod controls;
-pub mod crew;
 pub mod embedding;
 pub mod files;
 mod formats;
 pub mod handover;
 pub mod meter;
 pub mod parts;
+pub mod pool;
 pub mod presets;
 pub mod remembered;
 pub mod resets;

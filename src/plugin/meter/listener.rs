@@ -11,7 +11,7 @@ use rtrb::Consumer;
 
 use super::params::MeterParams;
 use super::shared::{COLUMNS, Evidence, GENRES, Hearing, MeterShared};
-use crate::crew::Job;
+use crate::pool::Job;
 use earworm_genre::{Ear, GenreError, Network, Reading, State};
 use earworm_spectrum::{Bank, COLUMN_SECONDS, Column};
 
@@ -27,7 +27,7 @@ const FLOOR: f32 = -80.0;
 /// Where a listener has its network from.
 pub type Source = fn() -> Result<Arc<Network>, GenreError>;
 
-/// One Meter's listener, a job of the Meters' crew.
+/// One Meter's listener, a job of the Meters' pool.
 pub struct Listener {
     params: Arc<MeterParams>,
     shared: Arc<MeterShared>,
@@ -396,14 +396,14 @@ mod tests {
 
     #[test]
     fn damaged_weights_and_a_panic_are_told_and_the_next_activation_starts_afresh() {
-        use crate::crew::Crew;
-        static CREW: Crew = Crew::new("test-weights");
+        use crate::pool::WorkerPool;
+        static POOL: WorkerPool = WorkerPool::new("test-weights");
         for (network, told) in
             [(damaged as Source, "weights can't be read"), (panicking, "capacity overflow")]
         {
             let (mut listener, mut frames, shared) = listener();
             listener.network = network;
-            let seat = CREW.hire(listener).unwrap();
+            let worker = POOL.add(listener).unwrap();
             // A minute at most: what is wrong must not be waited for.
             for _ in 0..60_000 {
                 if shared.hearing() == Hearing::Failed {
@@ -421,7 +421,7 @@ mod tests {
                 }
             }
             assert_eq!(shared.dropped_frames.load(Ordering::Relaxed), 0);
-            drop(seat);
+            drop(worker);
             let (mut next, mut frames, shared) = super::tests::listener();
             hear(&mut next, &mut frames, 4.0);
             assert!(matches!(shared.hearing(), Hearing::Heard | Hearing::Unsure));

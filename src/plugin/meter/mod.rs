@@ -17,7 +17,7 @@ use self::editor::MeterApp;
 use self::listener::Listener;
 use self::params::MeterParams;
 use self::shared::{Hearing, MeterShared};
-use super::crew::{Crew, Seat};
+use super::pool::{WorkerHandle, WorkerPool};
 use super::resets::Resets;
 use super::standalone;
 use super::subnormal::without_subnormal;
@@ -26,7 +26,7 @@ use earworm_genre::Network;
 use earworm_spectrum::{COLUMN_SECONDS, Stft};
 
 /// Listens for all Meters of the process.
-static CREW: Crew = Crew::new("earworm-meter");
+static POOL: WorkerPool = WorkerPool::new("earworm-meter");
 
 /// Frames that the ring to the listener holds: over three seconds, far longer than a reading takes, and
 /// than a round through 64 Meters.
@@ -47,7 +47,7 @@ pub struct Meter {
     shared: Arc<MeterShared>,
     /// Both from activation to deactivation.
     tap: Option<Tap>,
-    seat: Option<Seat>,
+    worker: Option<WorkerHandle>,
     bypassed: bool,
     /// Whether the host's transport rolled in the last block.
     played: bool,
@@ -129,7 +129,7 @@ impl Default for Meter {
             params,
             shared,
             tap: None,
-            seat: None,
+            worker: None,
             bypassed: false,
             played: false,
             offline: false,
@@ -142,13 +142,13 @@ impl Meter {
     /// Waits until the listener has taken in every frame: an offline render loses none, and comes out
     /// the same on every run. Never called in real time.
     fn wait_for_listener(&self) {
-        let (Some(tap), Some(seat)) = (&self.tap, &self.seat) else {
+        let (Some(tap), Some(worker)) = (&self.tap, &self.worker) else {
             return;
         };
         while self.shared.heard_frames.load(Ordering::Acquire) < tap.sent
             && self.shared.hearing() != Hearing::Failed
         {
-            seat.nudge();
+            worker.nudge();
             std::thread::sleep(OFFLINE_NAP);
         }
     }
@@ -228,8 +228,8 @@ impl Plugin for Meter {
             (heard, channels),
             Network::embedded,
         );
-        match CREW.hire(listener) {
-            Ok(seat) => self.seat = Some(seat),
+        match POOL.add(listener) {
+            Ok(worker) => self.worker = Some(worker),
             Err(error) => {
                 // The audio passes all the same; the editor says why nothing is heard.
                 shared.set_fault(Some(format!("no thread to listen on: {error}")));
@@ -292,7 +292,7 @@ impl Plugin for Meter {
     }
 
     fn deactivate(&mut self) {
-        self.seat = None;
+        self.worker = None;
         self.tap = None;
         self.shared.load.store(0.0, Ordering::Relaxed);
         self.shared.set_hearing(Hearing::Asleep);
@@ -328,7 +328,7 @@ mod tests {
     fn frames_that_find_no_room_are_counted_and_none_is_cut_in_two() {
         let shared = MeterShared::default();
         let stft = Stft::new(48_000.0, 1);
-        let frame = stft.bins() + 1;
+        let frame = stft.frame_length() + 1;
         // Room for two frames and a half; nobody listens.
         let (frames, mut listener) = RingBuffer::new(2 * frame + frame / 2);
         let (sound, _) = RingBuffer::new(64);

@@ -24,7 +24,7 @@ use self::params::{Controls, TunesParams};
 use self::phrase::Played;
 use self::shared::{NOWHERE, SavedTune, TunesShared};
 use self::writer::{Writer, tag};
-use super::crew::{Crew, Seat};
+use super::pool::{WorkerHandle, WorkerPool};
 use super::resets::Resets;
 use super::standalone;
 use super::subnormal::without_subnormal;
@@ -35,7 +35,7 @@ use earworm_playback::{Clock, Event, METRONOME, POLYPHONY, Play, Player, Setting
 use earworm_tunes::Composer;
 
 /// Writes for all Tunes of the process.
-static CREW: Crew = Crew::new("earworm-tunes");
+static POOL: WorkerPool = WorkerPool::new("earworm-tunes");
 
 /// Played notes on their way to the writer.
 const PLAYED_RING: usize = 512;
@@ -52,7 +52,7 @@ pub struct Tunes {
     shared: Arc<TunesShared>,
     /// From activation on; kept after it, so that what sounded can be ended in the next.
     engine: Option<Engine>,
-    seat: Option<Seat>,
+    worker: Option<WorkerHandle>,
     offline: bool,
 }
 
@@ -84,7 +84,7 @@ impl Default for Tunes {
             // The program has read it before; what can't be opened all the same leaves the tune that was there.
             let _ = shared.set_tune(&abc, shared::Origin::Opened);
         }
-        Self { params, shared, engine: None, seat: None, offline: false }
+        Self { params, shared, engine: None, worker: None, offline: false }
     }
 }
 
@@ -327,7 +327,7 @@ impl Tunes {
     /// Offline only: waits until the writer has the successor that is due within the block, so that a
     /// render is the same on every run.
     fn wait_for_successor(&mut self, settings: &Settings, frames: u32) {
-        let (Some(engine), Some(seat)) = (&mut self.engine, &self.seat) else {
+        let (Some(engine), Some(worker)) = (&mut self.engine, &self.worker) else {
             return;
         };
         let rate = f64::from(engine.sample_rate);
@@ -339,7 +339,7 @@ impl Tunes {
             && !engine.player.has_next()
             && !self.shared.barren.load(Ordering::Acquire)
         {
-            seat.nudge();
+            worker.nudge();
             std::thread::sleep(OFFLINE_NAP);
             engine.exchange(&self.shared);
         }
@@ -432,8 +432,8 @@ impl Plugin for Tunes {
         self.offline = config.process_mode == ProcessMode::Offline;
         let writer =
             Writer::new(self.params.clone(), self.shared.clone(), consumer, Composer::embedded);
-        match CREW.hire(writer) {
-            Ok(seat) => self.seat = Some(seat),
+        match POOL.add(writer) {
+            Ok(worker) => self.worker = Some(worker),
             Err(error) => self.shared.set_fault(Some(format!("no thread to write on: {error}"))),
         }
         true
@@ -598,7 +598,7 @@ impl Plugin for Tunes {
     }
 
     fn deactivate(&mut self) {
-        self.seat = None;
+        self.worker = None;
         if let Some(engine) = &mut self.engine {
             engine.restart();
         }

@@ -11,7 +11,7 @@ use rtrb::Consumer;
 use super::params::TunesParams;
 use super::phrase::{self, Phrase, Played};
 use super::shared::{Command, Origin, TunesShared, Writing, schedule};
-use crate::crew::Job;
+use crate::pool::Job;
 use earworm_tunes::weights::WeightsError;
 use earworm_tunes::{BARS, ComposeError, Composer, Request};
 
@@ -21,7 +21,7 @@ const PLAYED_IN: usize = 512;
 /// Where a writer has its composer from.
 pub type Source = fn() -> Result<Arc<Composer>, WeightsError>;
 
-/// One instance's writer, a job of the Tunes' crew.
+/// One instance's writer, a job of the Tunes' pool.
 pub struct Writer {
     params: Arc<TunesParams>,
     shared: Arc<TunesShared>,
@@ -300,8 +300,8 @@ mod tests {
 
     #[test]
     fn damaged_weights_and_a_panic_are_told_and_the_next_activation_starts_afresh() {
-        use crate::crew::Crew;
-        static CREW: Crew = Crew::new("test-composer");
+        use crate::pool::WorkerPool;
+        static POOL: WorkerPool = WorkerPool::new("test-composer");
         for (source, told) in
             [(damaged as Source, "damaged"), (panicking as Source, "capacity overflow")]
         {
@@ -310,7 +310,7 @@ mod tests {
             let before = shared.tune().number;
             let params = writer.params.clone();
             shared.command(Command::Generate);
-            let seat = CREW.hire(writer).unwrap();
+            let worker = POOL.add(writer).unwrap();
             // A minute at most: what is wrong must not be waited for.
             for _ in 0..60_000 {
                 if shared.fault().is_some() {
@@ -322,7 +322,7 @@ mod tests {
             assert!(fault.contains(told), "{fault}");
             assert!(shared.writing().is_none());
             assert_eq!(shared.tune().number, before, "the tune stays");
-            drop(seat);
+            drop(worker);
             let (_, consumer) = RingBuffer::new(64);
             let mut next = Writer::new(params, shared.clone(), consumer, Composer::embedded);
             shared.command(Command::Generate);

@@ -1,8 +1,8 @@
 //! Worker: one thread a kind of plug-in, shared by all its instances in the process.
 //!
-//! The thread starts with the first [`Seat`] and is joined when the last is dropped. It sleeps
+//! The thread starts with the first [`WorkerHandle`] and is joined when the last is dropped. It sleeps
 //! between rounds, so that the audio thread never has to wake it (waking costs a system call). It is
-//! the only thread of a pool of its own: what the networks would spread over a process-wide pool
+//! the only thread of a rayon pool of its own: what the networks would spread over a process-wide pool
 //! runs on it, no thread outlives the plug-ins, and 64 instances use one core at most.
 //!
 //! A job that panics is told so through [`Job::failed`] and is not called again; the others go on.
@@ -18,7 +18,7 @@ use std::time::Duration;
 /// frames of the Meter, and too short to notice on a click.
 const NAP: Duration = Duration::from_millis(8);
 
-/// What one instance has its crew do.
+/// What one instance has its pool do.
 pub trait Job: Send + 'static {
     /// Does what has gathered since the last call. Long work looks at `dismissed` now and then and
     /// returns early when it is set: the instance waits for this call to end.
@@ -28,90 +28,90 @@ pub trait Job: Send + 'static {
     fn failed(&mut self, why: &str);
 }
 
-/// A crew: a static of this type serves all instances of one kind of plug-in.
-pub struct Crew {
+/// A pool of one worker: a static of this type serves all instances of one kind of plug-in.
+pub struct WorkerPool {
     name: &'static str,
-    shift: Mutex<Option<Shift>>,
+    running: Mutex<Option<Running>>,
 }
 
-/// A crew at work: there is one from the first seat taken to the last left.
-struct Shift {
-    roster: Arc<Roster>,
+/// The worker's thread: there is one from the first handle to the last.
+struct Running {
+    jobs: Arc<Jobs>,
     handle: JoinHandle<()>,
 }
 
 #[derive(Default)]
-struct Roster {
-    posts: Mutex<Vec<Arc<Post>>>,
+struct Jobs {
+    slots: Mutex<Vec<Arc<Slot>>>,
     closing: AtomicBool,
 }
 
-struct Post {
+struct Slot {
     job: Mutex<Option<Box<dyn Job>>>,
     dismissed: AtomicBool,
 }
 
-/// An instance's place in a crew. Dropping it waits until the job is at rest, and joins the thread
+/// An instance's hold on its worker. Dropping it waits until the job is at rest, and joins the thread
 /// when it was the last.
-pub struct Seat {
-    crew: &'static Crew,
-    post: Arc<Post>,
+pub struct WorkerHandle {
+    pool: &'static WorkerPool,
+    slot: Arc<Slot>,
     thread: Thread,
 }
 
-impl Crew {
-    /// A crew that does not work yet; `name` is what the system shows for its thread (15 bytes).
+impl WorkerPool {
+    /// A pool without a thread; `name` is what the system shows for its thread (15 bytes).
     pub const fn new(name: &'static str) -> Self {
-        Self { name, shift: Mutex::new(None) }
+        Self { name, running: Mutex::new(None) }
     }
 
-    /// Gives the crew one more job and starts its thread if it has none.
-    pub fn hire(&'static self, job: impl Job) -> Result<Seat, std::io::Error> {
-        let post = Arc::new(Post {
+    /// Gives the pool one more job and starts its thread if it has none.
+    pub fn add(&'static self, job: impl Job) -> Result<WorkerHandle, std::io::Error> {
+        let slot = Arc::new(Slot {
             job: Mutex::new(Some(Box::new(job))),
             dismissed: AtomicBool::new(false),
         });
-        let mut shift = lock(&self.shift);
-        let shift = match &mut *shift {
-            Some(shift) => shift,
-            empty => empty.insert(Shift::start(self.name)?),
+        let mut running = lock(&self.running);
+        let running = match &mut *running {
+            Some(running) => running,
+            empty => empty.insert(Running::start(self.name)?),
         };
-        lock(&shift.roster.posts).push(post.clone());
-        Ok(Seat { crew: self, post, thread: shift.handle.thread().clone() })
+        lock(&running.jobs.slots).push(slot.clone());
+        Ok(WorkerHandle { pool: self, slot, thread: running.handle.thread().clone() })
     }
 }
 
-impl Seat {
-    /// Wakes the crew now instead of at its next round. A system call: not for the audio thread.
+impl WorkerHandle {
+    /// Wakes the worker now instead of at its next round. A system call: not for the audio thread.
     pub fn nudge(&self) {
         self.thread.unpark();
     }
 }
 
-impl Drop for Seat {
+impl Drop for WorkerHandle {
     fn drop(&mut self) {
-        self.post.dismissed.store(true, Ordering::Release);
+        self.slot.dismissed.store(true, Ordering::Release);
         // Waits for the call that may be running, and frees the job on this thread.
-        drop(lock(&self.post.job).take());
-        let mut shift = lock(&self.crew.shift);
-        let last = shift.as_ref().is_some_and(|shift| {
-            let mut posts = lock(&shift.roster.posts);
-            posts.retain(|post| !Arc::ptr_eq(post, &self.post));
-            posts.is_empty()
+        drop(lock(&self.slot.job).take());
+        let mut running = lock(&self.pool.running);
+        let last = running.as_ref().is_some_and(|running| {
+            let mut slots = lock(&running.jobs.slots);
+            slots.retain(|slot| !Arc::ptr_eq(slot, &self.slot));
+            slots.is_empty()
         });
-        if last && let Some(shift) = shift.take() {
-            shift.roster.closing.store(true, Ordering::Release);
-            shift.handle.thread().unpark();
+        if last && let Some(running) = running.take() {
+            running.jobs.closing.store(true, Ordering::Release);
+            running.handle.thread().unpark();
             // The thread catches its jobs' panics, so an error here has nothing left to tell.
-            let _ = shift.handle.join();
+            let _ = running.handle.join();
         }
     }
 }
 
-impl Shift {
-    /// Starts the crew's thread as the only one of a pool of its own.
+impl Running {
+    /// Starts the thread as the only one of a rayon pool of its own.
     fn start(name: &str) -> Result<Self, std::io::Error> {
-        let roster = Arc::new(Roster::default());
+        let jobs = Arc::new(Jobs::default());
         let mut handle = None;
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(1)
@@ -123,23 +123,23 @@ impl Shift {
             .build()
             .map_err(std::io::Error::other)?;
         let handle = handle.ok_or_else(|| std::io::Error::other("the pool started no thread"))?;
-        let served = roster.clone();
+        let served = jobs.clone();
         pool.spawn(move || serve(&served));
         // Without its pool the thread ends as soon as `serve` returns.
         drop(pool);
-        Ok(Self { roster, handle })
+        Ok(Self { jobs, handle })
     }
 }
 
-fn serve(roster: &Roster) {
+fn serve(jobs: &Jobs) {
     let mut round = Vec::new();
-    while !roster.closing.load(Ordering::Acquire) {
+    while !jobs.closing.load(Ordering::Acquire) {
         round.clear();
-        round.extend(lock(&roster.posts).iter().cloned());
-        for post in round.drain(..) {
-            let mut place = lock(&post.job);
+        round.extend(lock(&jobs.slots).iter().cloned());
+        for slot in round.drain(..) {
+            let mut place = lock(&slot.job);
             let Some(job) = place.as_mut() else { continue };
-            let outcome = catch_unwind(AssertUnwindSafe(|| job.work(&post.dismissed)));
+            let outcome = catch_unwind(AssertUnwindSafe(|| job.work(&slot.dismissed)));
             if let Err(panic) = outcome {
                 let why = said(panic.as_ref());
                 let _ = catch_unwind(AssertUnwindSafe(|| job.failed(&why)));
@@ -218,10 +218,10 @@ mod tests {
 
     #[test]
     fn a_job_that_panics_is_told_once_and_the_others_go_on() {
-        static CREW: Crew = Crew::new("test-panic");
+        static POOL: WorkerPool = WorkerPool::new("test-panic");
         let (good, bad) = (Arc::new(Ledger::default()), Arc::new(Ledger::default()));
-        let _bad = CREW.hire(Panicking(bad.clone())).unwrap();
-        let _good = CREW.hire(Counting(good.clone())).unwrap();
+        let _bad = POOL.add(Panicking(bad.clone())).unwrap();
+        let _good = POOL.add(Counting(good.clone())).unwrap();
         until(|| !lock(&bad.failures).is_empty());
         let so_far = good.worked.load(Ordering::Relaxed);
         until(|| good.worked.load(Ordering::Relaxed) > so_far + 3);
@@ -229,14 +229,14 @@ mod tests {
     }
 
     #[test]
-    fn a_dismissed_job_is_at_rest_and_freed_when_its_seat_is_gone() {
-        static CREW: Crew = Crew::new("test-dismiss");
+    fn a_dismissed_job_is_at_rest_and_freed_when_its_handle_is_gone() {
+        static POOL: WorkerPool = WorkerPool::new("test-dismiss");
         let ledger = Arc::new(Ledger::default());
-        let stays = CREW.hire(Endless).unwrap();
-        let seat = CREW.hire(Counting(ledger.clone())).unwrap();
+        let stays = POOL.add(Endless).unwrap();
+        let held = POOL.add(Counting(ledger.clone())).unwrap();
         drop(stays);
         until(|| ledger.worked.load(Ordering::Relaxed) > 0);
-        drop(seat);
+        drop(held);
         let at_rest = ledger.worked.load(Ordering::Relaxed);
         thread::sleep(NAP * 3);
         assert_eq!(ledger.worked.load(Ordering::Relaxed), at_rest);
@@ -244,14 +244,14 @@ mod tests {
     }
 
     #[test]
-    fn a_crew_works_again_after_everybody_left() {
-        static CREW: Crew = Crew::new("test-again");
+    fn a_pool_works_again_after_everybody_left() {
+        static POOL: WorkerPool = WorkerPool::new("test-again");
         for _ in 0..20 {
             let ledger = Arc::new(Ledger::default());
-            let seat = CREW.hire(Counting(ledger.clone())).unwrap();
+            let held = POOL.add(Counting(ledger.clone())).unwrap();
             until(|| ledger.worked.load(Ordering::Relaxed) > 0);
-            drop(seat);
-            assert!(lock(&CREW.shift).is_none());
+            drop(held);
+            assert!(lock(&POOL.running).is_none());
         }
     }
 }
