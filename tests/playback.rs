@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use earworm_abc::performance::{BarStart, Metre, Note, Tempo};
 use earworm_abc::{PPQ, Performance};
-use earworm_playback::{Clock, Event, Play, Player, Schedule, Settings};
+use earworm_playback::{Clock, Event, METRONOME, Play, Player, Schedule, Settings};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
@@ -570,4 +570,90 @@ fn a_change_of_transposition_leaves_no_note_on() {
     }
     player.panic(0, &mut |_, event| listener.hear(u64::MAX, event));
     assert!(listener.sounding.is_empty());
+}
+
+/// The keys begun in `samples` from now on without a host, and the metronome's strokes as key 0.
+fn alone(player: &mut Player, settings: &Settings, samples: u32) -> Vec<(u32, u8)> {
+    let mut keys = Vec::new();
+    player.play(0..samples, &Clock::default(), settings, &mut |at, event| match event {
+        Event::On { channel: METRONOME, .. } => keys.push((at, 0)),
+        Event::On { key, .. } => keys.push((at, key)),
+        Event::Off { .. } => {}
+    });
+    keys
+}
+
+#[test]
+fn speed_changes_the_tunes_own_tempo_and_no_hosts() {
+    let mut player = Player::new(48_000.0);
+    player.offer(schedule(&scale(), 1));
+    let settings = Settings { speed: 0.5, ..Settings::default() };
+    assert_eq!(alone(&mut player, &settings, 96_000), [(0, 60), (48_000, 62)]);
+    let mut player = Player::new(48_000.0);
+    player.offer(schedule(&scale(), 1));
+    assert_eq!(heard(&mut player, &settings, 0.0, 48_000), [(0, 60), (24_000, 62)]);
+}
+
+#[test]
+fn a_metronome_strikes_the_beats_where_it_is_asked_for_and_changes_no_note() {
+    let beats = |tune: &Performance| {
+        let quarters = (0..4).map(|quarter| (quarter * PPQ, quarter == 0));
+        Box::new(Schedule::new(tune, 0, 1).with_metronome(quarters))
+    };
+    let settings = Settings { velocity_variation: 0.5, ..Settings::default() };
+    let mut notes = scale();
+    // A note between two beats.
+    notes.notes[1].start += PPQ / 2;
+    let mut without = Player::new(48_000.0);
+    without.offer(schedule(&notes, 1));
+    let plain = alone(&mut without, &settings, 200_000);
+    let mut silent = Player::new(48_000.0);
+    silent.offer(beats(&notes));
+    assert_eq!(alone(&mut silent, &settings, 200_000), plain);
+    let mut with = Player::new(48_000.0);
+    with.offer(beats(&notes));
+    let settings = Settings { metronome: true, ..settings };
+    let all = alone(&mut with, &settings, 200_000);
+    assert!(all.is_sorted_by_key(|&(at, _)| at));
+    let strokes: Vec<u32> = all.iter().filter(|(_, key)| *key == 0).map(|&(at, _)| at).collect();
+    assert_eq!(strokes, (0..9).map(|beat| beat * 24_000).collect::<Vec<_>>());
+    let rest: Vec<(u32, u8)> = all.into_iter().filter(|(_, key)| *key != 0).collect();
+    assert_eq!(rest, plain);
+}
+
+#[test]
+fn a_tune_that_stood_still_goes_on_from_there_or_from_where_it_was_sent() {
+    let mut player = Player::new(48_000.0);
+    player.offer(schedule(&scale(), 1));
+    let settings = Settings::default();
+    assert_eq!(alone(&mut player, &settings, 36_000), [(0, 60), (24_000, 62)]);
+    let mut ended = 0;
+    player.pause(0, &mut |_, event| ended += usize::from(matches!(event, Event::Off { .. })));
+    assert_eq!(ended, 1);
+    assert_eq!(player.place(), None);
+    assert_eq!(alone(&mut player, &settings, 24_000), [(12_000, 64)]);
+    player.pause(0, &mut |_, _| {});
+    player.seek(PPQ, 0, &mut |_, _| {});
+    assert_eq!(alone(&mut player, &settings, 24_000), [(0, 62)]);
+    player.pause(0, &mut |_, _| {});
+    player.seek(0, 0, &mut |_, _| {});
+    assert_eq!(alone(&mut player, &settings, 24_000), [(0, 60)]);
+    // Another tune begins with its beginning.
+    player.pause(0, &mut |_, _| {});
+    let mut second = scale();
+    second.notes.iter_mut().for_each(|note| note.key += 12);
+    player.offer(schedule(&second, 2));
+    player.pause(0, &mut |_, _| {});
+    assert_eq!(alone(&mut player, &settings, 24_000), [(0, 72)]);
+}
+
+#[test]
+fn a_part_of_a_tune_tells_its_place_in_the_whole() {
+    let mut player = Player::new(48_000.0);
+    let part = Schedule::new(&scale(), 0, 1).from_tick(10 * PPQ);
+    player.offer(Box::new(part));
+    alone(&mut player, &Settings::default(), 24_000);
+    assert_eq!(player.place(), Some((11 * PPQ, 0)));
+    player.seek(13 * PPQ, 0, &mut |_, _| {});
+    assert_eq!(alone(&mut player, &Settings::default(), 12_000), [(0, 65)]);
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use egui::{Align, Color32, Layout, Ui};
 
-use super::{MeterEditor, PRESETS, Scene, Wanted};
+use super::{MeterEditor, PRESETS, Scene, Wanted, reading};
 use crate::files::Wish;
 use crate::remembered::Colours;
 use crate::{controls, parts, presets, weights};
@@ -31,6 +31,13 @@ pub(super) fn show(ui: &mut Ui, editor: &mut MeterEditor, scene: Scene) {
         }
         parts::panel(ui, "Options", |ui| {
             ui.set_max_width(300.0);
+            if scene.compact {
+                ui.horizontal(|ui| {
+                    reading::span(ui, scene);
+                    presets::show(ui, palette, gui, params, &PRESETS, &mut editor.compare);
+                });
+                ui.separator();
+            }
             options(ui, scene);
             ui.separator();
             if weights::show(ui, palette, &shared.weights, "genre") {

@@ -121,7 +121,7 @@ pub(super) fn show(ui: &mut Ui, scene: Scene) {
 }
 
 /// The choice of what the reading is made from: the last seconds, or all since the start.
-fn span(ui: &mut Ui, scene: Scene) {
+pub(super) fn span(ui: &mut Ui, scene: Scene) {
     let integrated = scene.params.view.get().integrated;
     let spans = [
         (false, "Now", "The reading of the last seconds, as many as Window says."),
