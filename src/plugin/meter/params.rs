@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use nice_plug::prelude::*;
 
+use super::history::KeptHistory;
 use super::shared::{Heard, MeterShared};
 use crate::remembered::{MeterView, Remembered, Size};
 use crate::theme::ThemeChoice;
@@ -27,6 +28,9 @@ pub struct MeterParams {
     /// The last reading, kept so that a reopened project shows what was heard when it was saved.
     #[persist = "heard"]
     pub heard: Heard,
+    /// What was heard over the last five minutes.
+    #[persist = "ribbon"]
+    pub history: KeptHistory,
     /// The file of the weights that it listens with.
     #[persist = "weights"]
     pub weights: KeptWeights,
@@ -56,6 +60,7 @@ impl MeterParams {
             weights: KeptWeights::new(shared.weights.clone()),
             theme: ThemeChoice::default(),
             view: Remembered::default(),
+            history: KeptHistory::new(shared.clone()),
             heard: Heard::new(shared),
         }
     }

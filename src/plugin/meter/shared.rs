@@ -49,7 +49,8 @@ pub enum Hearing {
 }
 
 impl Hearing {
-    const ALL: [Self; 6] =
+    /// All of them, by their numbers.
+    pub(super) const ALL: [Self; 6] =
         [Self::Asleep, Self::Listening, Self::Silence, Self::Unsure, Self::Heard, Self::Failed];
 }
 
