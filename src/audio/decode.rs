@@ -1,10 +1,12 @@
 //! Worker: audio files decoded as a stream of samples.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Once};
 
 use symphonia::core::codecs::CodecParameters;
 use symphonia::core::codecs::audio::well_known::{
@@ -65,6 +67,29 @@ static CODECS: LazyLock<CodecRegistry> = LazyLock::new(|| {
     codecs
 });
 
+thread_local! {
+    /// Whether a library reads a file on this thread.
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs what reads a file's bytes in a library; none where it panics, as some do on files that are damaged in rare ways.
+/// Nobody is told then, as the file's damage is.
+fn guarded<T>(job: impl FnOnce() -> T) -> Option<T> {
+    static QUIET: Once = Once::new();
+    QUIET.call_once(|| {
+        let report = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if !GUARDED.get() {
+                report(panic);
+            }
+        }));
+    });
+    GUARDED.set(true);
+    let done = std::panic::catch_unwind(AssertUnwindSafe(job));
+    GUARDED.set(false);
+    done.ok()
+}
+
 /// A file's sound, decoded as it is asked for: the memory taken doesn't grow with the length.
 pub struct Decoder {
     from: From,
@@ -99,6 +124,14 @@ enum Coder {
 impl Coder {
     /// Puts a packet's samples into `samples`, interleaved; its rate and channels, or none where it is damaged.
     fn decode(&mut self, packet: &Packet, samples: &mut Vec<f32>) -> Option<(u32, usize)> {
+        guarded(|| self.decode_unguarded(packet, samples))?
+    }
+
+    fn decode_unguarded(
+        &mut self,
+        packet: &Packet,
+        samples: &mut Vec<f32>,
+    ) -> Option<(u32, usize)> {
         match self {
             Self::One(decoder) => {
                 let sound = decoder.decode(packet).ok()?;
@@ -135,7 +168,8 @@ impl From {
     fn next(&mut self) -> SymphoniaResult<Option<Packet>> {
         match self {
             Self::Plain(packets) => packets.next().map_err(Error::IoError),
-            Self::Container(format) => format.next_packet(),
+            Self::Container(format) => guarded(|| format.next_packet())
+                .unwrap_or(Err(Error::DecodeError("the file's reader fails on it"))),
         }
     }
 }
@@ -247,8 +281,12 @@ fn foreign(head: &[u8]) -> Option<&'static str> {
 fn of_stream(extent: Extent, name: &'static str) -> Result<Decoder, DecodeError> {
     let reached = extent.reached();
     let stream = MediaSourceStream::new(Box::new(extent), Default::default());
-    let format = symphonia::default::get_probe()
-        .probe(&Hint::new(), stream, FormatOptions::default(), MetadataOptions::default())
+    let probe = || {
+        let (format, meta) = (FormatOptions::default(), MetadataOptions::default());
+        symphonia::default::get_probe().probe(&Hint::new(), stream, format, meta)
+    };
+    let format = guarded(probe)
+        .unwrap_or(Err(Error::DecodeError("the file's reader fails on it")))
         .map_err(|error| match error {
             Error::IoError(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
                 DecodeError::Read(error)
@@ -302,7 +340,8 @@ fn make_decoder(parameters: &AudioCodecParameters) -> Result<Coder, DecodeError>
     {
         return Ok(Coder::Surround(surround));
     }
-    match CODECS.make_audio_decoder(parameters, &AudioDecoderOptions::default()) {
+    let make = || CODECS.make_audio_decoder(parameters, &AudioDecoderOptions::default());
+    match guarded(make).unwrap_or(Err(Error::DecodeError("its decoder fails on it"))) {
         Ok(decoder) => Ok(Coder::One(decoder)),
         Err(_) if parameters.codec == CODEC_ID_AAC && channels > 2 => {
             Err(DecodeError::Unsupported(format!("AAC in {channels} channels")))
@@ -581,5 +620,28 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_decoder_that_fails_on_damage_takes_nothing_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("steps.wav");
+        // Microsoft's ADPCM in blocks of 100 bytes whose heads hold the largest numbers.
+        let mut bytes = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x02\0\x01\0".to_vec();
+        bytes.extend(44_100_u32.to_le_bytes());
+        bytes.extend(44_100_u32.to_le_bytes());
+        bytes.extend([100, 0, 4, 0]);
+        bytes.extend(b"data\0\0\0\0");
+        for fill in [0x7f_u8, 0x80, 0xff] {
+            let mut file = bytes.clone();
+            // A predictor that there is, and then steps that grow without end.
+            (0..20).for_each(|_| file.extend([&[0, 0xff, 0x7f][..], &[fill; 97]].concat()));
+            std::fs::write(&path, file).unwrap();
+            if let Ok(mut decoder) = decode(&path) {
+                all(&mut decoder);
+            }
+        }
+        assert_eq!(guarded(|| -> u8 { panic!("a library fails") }), None);
+        assert_eq!(guarded(|| 7), Some(7));
     }
 }
