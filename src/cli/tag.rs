@@ -115,13 +115,11 @@ fn tag(
         for tag in
             (0..tags).filter_map(|at| file.tags().get(at).map(Tag::tag_type)).collect::<Vec<_>>()
         {
-            // Other tags follow where they have said something else.
+            // In every tag that is there: players ask now this one and now that.
             let Some(tag) = file.tag_mut(tag) else { continue };
-            if tag.tag_type() == kind || tag.genre().is_some() {
-                tag.set_genre(name(genre).to_owned());
-                tag.save_to(&mut written, options_of(&bytes))
-                    .map_err(|error| Refusal::new(path.display(), error, "it is left as it is"))?;
-            }
+            tag.set_genre(name(genre).to_owned());
+            tag.save_to(&mut written, options_of(&bytes))
+                .map_err(|error| Refusal::new(path.display(), error, "it is left as it is"))?;
         }
         earworm_files::write(path, written.get_ref())
             .map_err(|error| Refusal::from_io(path, &error))?;

@@ -77,7 +77,7 @@ pub fn genre(path: &Path) -> Result<Arc<Network>, WeightsFileError> {
 /// The tune network in a safetensors file.
 pub fn tunes(path: &Path) -> Result<Arc<Composer>, WeightsFileError> {
     let bytes = read(path)?;
-    if holds(&bytes, "genre.weight") || holds(&bytes, "head.weight") {
+    if holds(&bytes, "genre.weight") || holds(&bytes, "head.temperature") {
         return Err(WeightsFileError::OtherNetwork("genre"));
     }
     Ok(Arc::new(Composer::from_safetensors(&bytes)?))
