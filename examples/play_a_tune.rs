@@ -13,7 +13,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
     let input = arguments.next().ok_or("name an ABC file and where the sound goes")?;
     let output = arguments.next().ok_or("say where the sound goes, without an ending")?;
-    let text = abc::decode(&std::fs::read(&input)?);
+    let bytes = std::fs::read(&input)?;
+    let text = abc::decode(&bytes);
     let book = abc::read(&text);
     for finding in &book.findings {
         let line = 1 + text[..finding.span.start].matches('\n').count();
