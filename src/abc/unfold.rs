@@ -4,6 +4,7 @@
 use super::jumps::{Destination, Mark, Sign, Until};
 use super::model::*;
 use std::collections::HashMap;
+use std::iter::once;
 use std::ops::Range;
 
 /// The most elements that one voice visits while it is played; the rest is cut and said.
@@ -416,8 +417,7 @@ impl Walk<'_> {
                 Destination::Start => Some(0),
                 Destination::Segno => marks
                     .iter()
-                    .filter(|segno| segno.sign == Sign::Segno && segno.point < mark.point)
-                    .next_back()
+                    .rfind(|segno| segno.sign == Sign::Segno && segno.point < mark.point)
                     .map(|segno| segno.point),
             };
             let missing = match (target, until) {
@@ -528,20 +528,17 @@ impl Walk<'_> {
     }
 }
 
+/// Parts of the text in the order in which they are played.
+type Order = Vec<Range<usize>>;
+
 /// An order of play parted at a point, the last time that it comes by (as the end of what is played before it).
-fn parted_at_last(
-    order: &[Range<usize>],
-    point: usize,
-) -> Option<(Vec<Range<usize>>, Vec<Range<usize>>)> {
+fn parted_at_last(order: &[Range<usize>], point: usize) -> Option<(Order, Order)> {
     let at = order.iter().rposition(|range| range.start < point && point <= range.end)?;
     Some(parted(order, at, point))
 }
 
 /// The same the first time; a point that the order starts at counts.
-fn parted_at_first(
-    order: &[Range<usize>],
-    point: usize,
-) -> Option<(Vec<Range<usize>>, Vec<Range<usize>>)> {
+fn parted_at_first(order: &[Range<usize>], point: usize) -> Option<(Order, Order)> {
     let at = order
         .iter()
         .position(|range| range.start <= point && point < range.end)
@@ -549,15 +546,11 @@ fn parted_at_first(
     Some(parted(order, at, point))
 }
 
-fn parted(
-    order: &[Range<usize>],
-    at: usize,
-    point: usize,
-) -> (Vec<Range<usize>>, Vec<Range<usize>>) {
+fn parted(order: &[Range<usize>], at: usize, point: usize) -> (Order, Order) {
     let range = &order[at];
     let not_empty = |range: &Range<usize>| !range.is_empty();
-    let before = order[..at].iter().cloned().chain([range.start..point]).filter(not_empty);
-    let after = [point..range.end].into_iter().chain(order[at + 1..].iter().cloned());
+    let before = order[..at].iter().cloned().chain(once(range.start..point)).filter(not_empty);
+    let after = once(point..range.end).chain(order[at + 1..].iter().cloned());
     (before.collect(), after.filter(not_empty).collect())
 }
 

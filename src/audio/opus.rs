@@ -90,13 +90,11 @@ fn undelimited(bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
         _ => {
             let count = *bytes.get(1)?;
             let (mut place, mut padding) = (2, 0);
-            while count & 0x40 != 0 {
-                let more = usize::from(*bytes.get(place)?);
-                place += 1;
-                padding += more.min(254);
-                if more < 255 {
-                    break;
-                }
+            if count & 0x40 != 0 {
+                // Each byte of 255 stands for 254 and says that another follows (RFC 6716, section 3.2.5).
+                let run = bytes.get(place..)?.iter().position(|&more| more < 255)?;
+                padding = 254 * run + usize::from(bytes[place + run]);
+                place += run + 1;
             }
             let frames = usize::from(count & 0x3f);
             let mut total = padding;

@@ -611,8 +611,8 @@ impl Sheet {
 
     /// Writes the syllables under a line of music, if there are any.
     fn words(&mut self, words: &[&str]) {
-        let is_sung = |word: &&str| !matches!(*word, "*" | "_");
-        let Some(last) = words.iter().rposition(|word| is_sung(&word)) else { return };
+        let is_sung = |word: &str| !matches!(word, "*" | "_");
+        let Some(last) = words.iter().rposition(|word| is_sung(word)) else { return };
         self.text.push_str("w:");
         let mut joined = false;
         for word in &words[..=last] {

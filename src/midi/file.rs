@@ -123,10 +123,10 @@ fn is_name(bytes: &[u8]) -> bool {
 /// A track and what follows it: by the length that its header gives where a chunk or nothing follows, else up to the
 /// event that ends it, or to the next track.
 fn extent(after: &[u8], length: usize) -> (Track<'_>, &[u8]) {
-    if let Some((bytes, rest)) = after.split_at_checked(length) {
-        if rest.is_empty() || (rest.len() >= 8 && is_name(rest)) {
-            return (Track { bytes, cut_from: None }, rest);
-        }
+    if let Some((bytes, rest)) = after.split_at_checked(length)
+        && (rest.is_empty() || (rest.len() >= 8 && is_name(rest)))
+    {
+        return (Track { bytes, cut_from: None }, rest);
     }
     let within = &after[..after.len() - from_track(after).len()];
     let mut events = Events::new(within);

@@ -136,7 +136,7 @@ impl Schedule {
             bar,
             round: end.div_ceil(bar).saturating_mul(bar),
             tonic: tonic % 12,
-            compound: denominator == 8 && numerator % 3 == 0,
+            compound: denominator == 8 && numerator.is_multiple_of(3),
             beat: beat(numerator.into(), denominator.into()),
             from: 0,
             tag,
@@ -208,7 +208,7 @@ impl Schedule {
 /// Ticks of a beat: three of the metre's unit where they go in threes.
 pub fn beat(numerator: u32, denominator: u32) -> u32 {
     let unit = PPQ.saturating_mul(4).checked_div(denominator).unwrap_or(PPQ).max(1);
-    match denominator == 8 && numerator > 3 && numerator % 3 == 0 {
+    match denominator == 8 && numerator > 3 && numerator.is_multiple_of(3) {
         true => unit.saturating_mul(3),
         false => unit,
     }

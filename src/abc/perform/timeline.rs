@@ -179,10 +179,11 @@ impl<'a, 'p> Timeline<'a, 'p> {
             let tempo = Tempo { start, microseconds_per_quarter: now.tempo };
             keep(&mut told.tempos, tempo);
         }
-        if self.index == 0 && now.metre != before.metre {
-            if let Some(metre) = metre_at(start, &now.metre) {
-                keep(&mut told.metres, metre);
-            }
+        if self.index == 0
+            && now.metre != before.metre
+            && let Some(metre) = metre_at(start, &now.metre)
+        {
+            keep(&mut told.metres, metre);
         }
         if self.index == 0 && now.key != before.key {
             keep(&mut told.keys, KeyStart { start, key: now.key.clone() });
