@@ -154,7 +154,7 @@ fn encoded(name: &str) -> Vec<u8> {
 #[test]
 fn pauses_and_a_late_end_change_no_verdict() {
     let (folder, sound) = (Folder::new(), music(12.0));
-    let base = hear(&folder.put("base.wav", &wav(&[sound.clone()])));
+    let base = hear(&folder.put("base.wav", &wav(std::slice::from_ref(&sound))));
     assert!(["heard", "unsure"].contains(&base.state()));
     let twice =
         [sound.clone(), sound.clone(), sound[..RATE as usize * 4].to_vec(), silence(2.0)].concat();
@@ -210,7 +210,7 @@ fn silence_around_two_seconds_of_music_makes_them_no_longer() {
 #[test]
 fn what_is_in_opposite_phase_or_beside_a_broken_channel_is_heard() {
     let (folder, sound) = (Folder::new(), music(8.0));
-    let base = hear(&folder.put("base.wav", &wav(&[sound.clone()])));
+    let base = hear(&folder.put("base.wav", &wav(std::slice::from_ref(&sound))));
     let opposite: Vec<f32> = sound.iter().map(|sample| -sample).collect();
     let none = vec![0.0; sound.len()];
     for (name, planes) in [
@@ -238,7 +238,7 @@ fn what_is_in_opposite_phase_or_beside_a_broken_channel_is_heard() {
 #[test]
 fn what_nobody_hears_changes_no_verdict_and_is_no_sound() {
     let (folder, sound) = (Folder::new(), music(8.0));
-    let base = hear(&folder.put("base.wav", &wav(&[sound.clone()])));
+    let base = hear(&folder.put("base.wav", &wav(std::slice::from_ref(&sound))));
     let rumble = |hertz: f32| -> Vec<f32> {
         let low = |n: usize| 0.4 * (n as f32 / RATE as f32 * hertz * std::f32::consts::TAU).sin();
         sound.iter().enumerate().map(|(n, sample)| 0.5 * sample + low(n)).collect()
@@ -280,7 +280,7 @@ fn wrong_sizes_in_a_wav_file_lose_no_sound() {
         ("the whole nothing", sized(long, 0)),
         ("the samples too long by two", sized(long + 2, whole)),
         ("the samples twice as long", sized(2 * long, whole)),
-        ("the samples too short", sized(long / 3 & !3, whole)),
+        ("the samples too short", sized((long / 3) & !3, whole)),
         ("a list of odd length", with(chunk(b"LIST", b"INFOx"))),
         ("a list that is a stump", with(stump)),
         ("a chunk without its padding", with(unpadded)),

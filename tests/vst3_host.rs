@@ -180,7 +180,7 @@ impl Plugin {
                 let mut info: ParameterInfo = std::mem::zeroed();
                 assert_eq!(self.controller.getParameterInfo(index, &mut info), kResultOk);
                 let title = info.title.iter().take_while(|&&unit| unit != 0);
-                let title: Vec<u16> = title.map(|&unit| unit as u16).collect();
+                let title: Vec<u16> = title.copied().collect();
                 (String::from_utf16_lossy(&title) == name).then_some(info.id)
             });
             assert_eq!(self.controller.setParamNormalized(id.unwrap(), value), kResultOk);

@@ -454,14 +454,14 @@ impl Reading {
                     self.performance.tempos.push(Tempo { start: now, microseconds_per_quarter });
                 }
             }
-            (meta::METRE, &[numerator @ 1..=255, power @ 0..=6, ..]) => {
-                if self.performance.metres.len() < MOST_CHANGES {
-                    self.performance.metres.push(Metre {
-                        start: now,
-                        numerator: u16::from(numerator),
-                        denominator: 1 << power,
-                    });
-                }
+            (meta::METRE, &[numerator @ 1..=255, power @ 0..=6, ..])
+                if self.performance.metres.len() < MOST_CHANGES =>
+            {
+                self.performance.metres.push(Metre {
+                    start: now,
+                    numerator: u16::from(numerator),
+                    denominator: 1 << power,
+                });
             }
             (meta::KEY, &[fifths, minor, ..]) if (-7..=7).contains(&fifths.cast_signed()) => {
                 let key = key_of_signature(fifths.cast_signed(), minor != 0);

@@ -18,8 +18,11 @@ use crate::genre_clips::{Features, Listening, hear_columns};
 const RATE: u32 = 22_050;
 const SECONDS: usize = 8;
 
+/// Makes a sound of one kind, samples at [`RATE`].
+type Maker = fn(&mut StdRng) -> Vec<f32>;
+
 /// The kinds of sounds that are made.
-const KINDS: [(&str, fn(&mut StdRng) -> Vec<f32>); 9] = [
+const KINDS: [(&str, Maker); 9] = [
     ("noise", noise),
     ("tone", tone),
     ("sweep", sweep),

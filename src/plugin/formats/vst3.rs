@@ -485,7 +485,7 @@ impl Notes {
             let mut sane = true;
             for index in 0..count {
                 let mut event: Event = std::mem::zeroed();
-                if !events.is_some_and(|events| events.getEvent(index, &mut event) == kResultOk) {
+                if events.is_none_or(|events| events.getEvent(index, &mut event) != kResultOk) {
                     sane = false;
                     continue;
                 }
@@ -672,7 +672,7 @@ impl IParamValueQueueTrait for Queue {
 
     unsafe fn getPointCount(&self) -> int32 {
         // SAFETY: as above.
-        unsafe { (&(*self.0.get()).points).len() as int32 }
+        unsafe { (*self.0.get()).points.len() as int32 }
     }
 
     unsafe fn getPoint(&self, index: int32, at: *mut int32, value: *mut ParamValue) -> tresult {

@@ -197,10 +197,8 @@ fn opening(abc: &str) -> String {
     let mut within: Option<char> = None;
     for letter in abc.lines().filter(|line| !is_field(line)).flat_map(str::chars) {
         match (within, letter) {
-            (Some(end), letter) => {
-                if letter == end {
-                    within = None;
-                }
+            (Some(end), letter) if letter == end => {
+                within = None;
             }
             (None, '"') => within = Some('"'),
             (None, '!') => within = Some('!'),
