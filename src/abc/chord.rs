@@ -81,6 +81,11 @@ pub(super) fn is_silence(symbol: &str) -> bool {
     plain.eq_ignore_ascii_case("NC")
 }
 
+/// Whether a text is a chord symbol, one with an alternative in brackets too.
+pub(super) fn is_chord(symbol: &str) -> bool {
+    played(symbol, &HashMap::new()).is_some()
+}
+
 /// Whether what follows a root is the kind of a chord, and not the rest of a word.
 pub(super) fn is_kind(text: &str) -> bool {
     kind_intervals(text).is_some()

@@ -1,6 +1,7 @@
 //! Core: jumps: da capo, dal segno, fine and coda (ABC 2.1 §4.14), as decorations and as the texts that books write.
 
 use super::Metre;
+use super::chord;
 use super::model::*;
 use super::resolve::duration;
 use std::ops::Range;
@@ -127,8 +128,11 @@ pub(super) fn marks(elements: &[Element]) -> Vec<Mark> {
     for (at, element) in elements.iter().enumerate() {
         let Some(attached) = &element.attached else { continue };
         let texts = attached.annotations.iter().map(|annotation| &annotation.text);
+        // `D(C)` is two chords, and no da capo.
+        let texts =
+            texts.chain(attached.chord_symbols.iter().filter(|text| !chord::is_chord(text)));
         let signs = (attached.decorations.iter().filter_map(|d| Sign::of_decoration(&d.name)))
-            .chain(texts.chain(&attached.chord_symbols).filter_map(|text| Sign::of_text(text)));
+            .chain(texts.filter_map(|text| Sign::of_text(text)));
         for sign in signs {
             if marks.len() < MOST_MARKS {
                 let point =

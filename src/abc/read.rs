@@ -430,19 +430,14 @@ impl<'a> Reader<'a> {
             inline: behind,
             change: Change::Nothing,
         };
-        // Before any voice is begun, a comment belongs to the header.
-        let no_voice = match &self.tune.voices[..] {
-            [] => true,
-            [only] => only.id.is_empty() && !only.elements.iter().any(is_music),
-            _ => false,
-        };
+        let before_voices = self.before_voices();
         match self.place {
             Place::FileHeader => {
                 if self.file_header.len() < 1024 {
                     self.file_header.push(field);
                 }
             }
-            Place::Body if !no_voice => {
+            Place::Body if !before_voices => {
                 self.push(None, span, ElementKind::Field(Box::new(field)));
             }
             _ => {
@@ -450,6 +445,15 @@ impl<'a> Reader<'a> {
                     self.tune.header.push(field);
                 }
             }
+        }
+    }
+
+    /// Before any voice is begun a comment belongs to the header.
+    fn before_voices(&self) -> bool {
+        match &self.tune.voices[..] {
+            [] => true,
+            [only] => only.id.is_empty() && !only.elements.iter().any(is_music),
+            _ => false,
         }
     }
 

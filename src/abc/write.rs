@@ -288,6 +288,10 @@ impl Sheet {
             }
             ElementKind::Broken(marks) => {
                 let mark = if *marks > 0 { '>' } else { '<' };
+                // Two in a row, for what stood between them is left out, are not one. A backquote means nothing (§4.7).
+                if self.text.ends_with(mark) {
+                    self.text.push('`');
+                }
                 (0..marks.unsigned_abs()).for_each(|_| self.text.push(mark));
             }
             ElementKind::Tuplet { p, q, r } => {
@@ -632,6 +636,24 @@ mod tests {
         let whole = super::super::read(&write_book(&book));
         assert_eq!(whole.tunes.len(), 2);
         assert!(book.tunes.iter().zip(&whole.tunes).all(|(a, b)| same(a, b)));
+    }
+
+    #[test]
+    fn marks_of_broken_rhythm_that_lost_what_parted_them_stay_apart() {
+        back("X:1\nL:1/8\nK:C\nA>->B c>>.->d|e<-<f|\n");
+    }
+
+    #[test]
+    fn each_comment_stays_one_of_its_own() {
+        // Behind fields that stand elsewhere: before the first voice, of a voice that goes on, of a macro.
+        back("X:1\nK:C % key\nB:one %2 two\nN:three %3 four\nV:1 % five\nV:2\nV:1\nC|\nV:2\nE|\n");
+        back("X:1\nK:C\nV:1\nC| % one\nV:2\nE|\nV:1 % two\nD| % three\nV:1 % four\n");
+        back("X:1\nV:1\nK:C % one\nV:1 % two\nC|\n");
+        back(
+            "X:1\nT:Name % one\nm: ~G2 = {A}G{F}G % two\nK:C\n~G2| % three\nm: ~A2 = {B}A % four\n~A2|\n",
+        );
+        let written = back("X:1\nV:1\nK:C % one\nL:1/4 % two\nC|\nM:3/4 % three\nD2.|\n");
+        assert!(written.contains("M:3/4 % three"), "{written}");
     }
 
     #[test]

@@ -482,6 +482,8 @@ fn jumps_are_played_once_and_without_repeats() {
         ("|:CD|1 EF:|2 GA!fine!|]|:Bc:|!D.C.!|]", "C D E F C D G A B C B C C D G A"),
         ("CD|EF\"^Fine\"|GA|B\"_D.C. al Fine\"c|]", "C D E F G A B C C D E F"),
         ("CD|\"D.C.\"EF|GA|]", "C D E F C D E F G A"),
+        // Two chords.
+        ("CD|\"D(C)\"EF|GA|]", "C D E F G A"),
         ("|:CD|EF!D.C.!:|GA|]", "C D E F C D E F C D E F G A"),
     ] {
         let (letters, said) = heard("K:C", music);

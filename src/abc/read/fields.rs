@@ -377,8 +377,25 @@ impl Reader<'_> {
     pub(super) fn comment_behind(&mut self, start: usize, end: usize) {
         let before = without_comment(&self.text[start..end]).len();
         if start + before < end {
-            self.comment(start + before + 1, end, true);
+            let behind = self.keeps_field_of(start);
+            self.comment(start + before + 1, end, behind);
         }
+    }
+
+    /// Whether the field that starts here is the last thing kept where a comment would be kept now: one that begins or
+    /// goes on with a voice is kept nowhere, and a macro's music stands where it is used.
+    fn keeps_field_of(&mut self, start: usize) -> bool {
+        let field = match self.place {
+            Place::FileHeader => self.file_header.last(),
+            Place::Body if !self.before_voices() => {
+                match self.voice_mut().elements.last().map(|element| &element.kind) {
+                    Some(ElementKind::Field(field)) => Some(&**field),
+                    _ => None,
+                }
+            }
+            _ => self.tune.header.last(),
+        };
+        field.is_some_and(|field| field.span.start == start && field.letter != 'm')
     }
 
     /// Takes over what a header's field says for the whole tune.
