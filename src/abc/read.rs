@@ -87,6 +87,8 @@ struct Reader<'a> {
     /// Index of the current voice, and voices by their identifiers.
     voice: usize,
     voice_ids: HashMap<String, usize>,
+    /// The voices that the line of music so far has got to.
+    line_voices: Vec<usize>,
     /// What waits for the note that it stands before, and where it starts.
     pending: Attached,
     pending_start: Option<usize>,
@@ -162,6 +164,7 @@ impl<'a> Reader<'a> {
             elements_cut: false,
             voice: 0,
             voice_ids: HashMap::new(),
+            line_voices: Vec::new(),
             pending: Attached::default(),
             pending_start: None,
             blank_until: 0,
@@ -421,23 +424,24 @@ impl<'a> Reader<'a> {
             }
             return;
         }
+        let in_header = self.place == Place::Body && self.before_voices();
         let text = self.keep(self.text[start..end].trim_end(), start);
         let span = start - 1..start + text.len();
         let field = Field {
             span: span.clone(),
             letter: Field::COMMENT,
             text,
-            inline: behind,
+            // What it stands behind is not in the header, where it goes.
+            inline: behind && !in_header,
             change: Change::Nothing,
         };
-        let before_voices = self.before_voices();
         match self.place {
             Place::FileHeader => {
                 if self.file_header.len() < 1024 {
                     self.file_header.push(field);
                 }
             }
-            Place::Body if !before_voices => {
+            Place::Body if !in_header => {
                 self.push(None, span, ElementKind::Field(Box::new(field)));
             }
             _ => {

@@ -224,7 +224,11 @@ impl Sheet {
                 return;
             }
             ElementKind::LineBreak(LineBreak::EndOfLine) => {
-                if let Some(ElementKind::Spacer(Length::ZERO)) = next {
+                let before = index.checked_sub(1).map(|before| &all[before].kind);
+                let commented = matches!(before, Some(ElementKind::Field(field)) if field.is_comment() && field.inline);
+                if let Some(ElementKind::Spacer(Length::ZERO)) = next
+                    && !commented
+                {
                     self.attached(all[index + 1].attached.as_deref());
                     self.in_line = true;
                 }
@@ -237,6 +241,13 @@ impl Sheet {
                 return;
             }
             ElementKind::Field(field) if field.is_comment() && field.inline && self.in_line => {
+                // What waits for a note that never comes stands before the comment, too.
+                if let [line_end, waiting, ..] = &all[index + 1..]
+                    && line_end.kind == ElementKind::LineBreak(LineBreak::EndOfLine)
+                    && waiting.kind == ElementKind::Spacer(Length::ZERO)
+                {
+                    self.attached(waiting.attached.as_deref());
+                }
                 let _ = write!(self.text, " %{}", field.text);
                 if !matches!(next, Some(ElementKind::LineBreak(LineBreak::EndOfLine))) {
                     self.end_line();
@@ -644,11 +655,27 @@ mod tests {
     }
 
     #[test]
+    fn what_waits_for_a_note_at_the_end_is_no_part_of_a_comment() {
+        let written = back("X:1\nL:1/8\nK:C\nCD|EF|!D.C.! % back\n");
+        assert!(written.contains("!D.C.! % back"), "{written}");
+        back("X:1\nL:1/8\nK:C\nCD|\"^Fine\" % end\nV:2\nE|T\n");
+    }
+
+    #[test]
+    fn a_line_of_several_voices_ends_in_each() {
+        back("X:1\nL:1/8\nK:C\n[V:1]CD|[V:2]EF|\n[V:1]GA|[V:2]Bc| % end\n");
+        let written = back("X:1\nL:1/8\nK:C\n[V:1] % one\nCD|\n[V:2]EF|[V:1] % two\n");
+        assert!(written.contains("% one") && written.contains("% two"), "{written}");
+    }
+
+    #[test]
     fn each_comment_stays_one_of_its_own() {
         // Behind fields that stand elsewhere: before the first voice, of a voice that goes on, of a macro.
         back("X:1\nK:C % key\nB:one %2 two\nN:three %3 four\nV:1 % five\nV:2\nV:1\nC|\nV:2\nE|\n");
         back("X:1\nK:C\nV:1\nC| % one\nV:2\nE|\nV:1 % two\nD| % three\nV:1 % four\n");
         back("X:1\nV:1\nK:C % one\nV:1 % two\nC|\n");
+        back("X:1\nK:C % one\n( % two\nCD)|\n");
+        back("X:1\nV:1\nK:C\n  % one\nC|\n");
         back(
             "X:1\nT:Name % one\nm: ~G2 = {A}G{F}G % two\nK:C\n~G2| % three\nm: ~A2 = {B}A % four\n~A2|\n",
         );

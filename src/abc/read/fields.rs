@@ -423,6 +423,9 @@ impl Reader<'_> {
             'm' => self.define_macro(&field.text),
             'I' => self.instruction(&mut field),
             'V' => {
+                if inline && !self.tune.voices.is_empty() {
+                    self.note_voice_of_line();
+                }
                 self.voice_field(&field.text, &field.span);
                 self.last_field = None;
                 return;

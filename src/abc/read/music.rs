@@ -220,24 +220,56 @@ impl Reader<'_> {
         if comment < end && (!breaks || music.trim().is_empty()) {
             self.comment(comment + 1, end, false);
         }
-        let before = self.elements;
-        let start = if goes_on { self.bar_line_gone_on_with(start, music_end) } else { start };
-        self.music(self.text, start, music_end, 0);
-        let spaces = usize::from(matches!(
-            self.voice_mut().elements.last().map(|element| &element.kind),
-            Some(ElementKind::BeamBreak)
-        ));
-        if self.elements <= before + spaces {
-            // Signs alone, waiting for a note of the next line: no line of the score ends here.
-        } else if breaks {
-            if comment < end && !music.trim().is_empty() {
-                self.comment(comment + 1, end, true);
+        self.line_voices.clear();
+        let go_on = if goes_on { self.bar_line_gone_on_with(start, music_end) } else { start };
+        self.music(self.text, go_on, music_end, 0);
+        let mut comment_kept = comment >= end || !breaks || music.trim().is_empty();
+        let ending = self.voices_of_line(start);
+        let current = self.voice;
+        for &voice in &ending {
+            self.voice = voice;
+            if breaks {
+                if voice == current && !comment_kept {
+                    self.comment(comment + 1, end, true);
+                    comment_kept = true;
+                }
+                self.push(None, music_end..end, ElementKind::LineBreak(LineBreak::EndOfLine));
+            } else {
+                self.push(None, music_end..end, ElementKind::BeamBreak);
             }
-            self.push(None, music_end..end, ElementKind::LineBreak(LineBreak::EndOfLine));
-        } else {
-            self.push(None, music_end..end, ElementKind::BeamBreak);
+        }
+        self.voice = current;
+        if !comment_kept {
+            self.comment(comment + 1, end, false);
         }
         self.last_field = None;
+    }
+
+    /// The voices that the line of music from `start` has written in. Signs alone, waiting for a note of the next line,
+    /// and spaces are nothing that ends with it.
+    fn voices_of_line(&mut self, start: usize) -> Vec<usize> {
+        self.voice_mut();
+        self.note_voice_of_line();
+        let mut voices = std::mem::take(&mut self.line_voices);
+        voices.retain(|&voice| {
+            let written = |element: &&Element| match &element.kind {
+                ElementKind::BeamBreak => false,
+                ElementKind::Field(field) => !field.is_comment(),
+                _ => true,
+            };
+            let last = self.tune.voices[voice].elements.iter().rev().take(64).find(written);
+            // What waited for a note may have begun on an earlier line.
+            last.is_some_and(|last| last.span.end > start)
+        });
+        voices
+    }
+
+    /// Takes note that the line of music that is being read has got to the current voice.
+    pub(super) fn note_voice_of_line(&mut self) {
+        let voice = self.voice.min(self.tune.voices.len().saturating_sub(1));
+        if !self.line_voices.contains(&voice) {
+            self.line_voices.push(voice);
+        }
     }
 
     /// A bar line that a continuation has parted, `||\` and `:` on the next line, is one. Returns where the music goes on.
