@@ -345,7 +345,8 @@ impl Sheet {
             }
             ElementKind::Ending(ending) => {
                 self.ending(ending);
-                // `["last"A` would be a chord, and so would a text before a chord symbol or a rest.
+                // `["last"A` would be a chord, and so would a text before a chord symbol or a rest. A space would part
+                // beams, a backquote means nothing (§4.7).
                 let after = all.get(index + 1);
                 let decorated =
                     after.and_then(|after| after.attached.as_deref()).is_some_and(|attached| {
@@ -363,7 +364,7 @@ impl Sheet {
                     && !decorated
                     && !matches!(next, Some(ElementKind::BeamBreak))
                 {
-                    self.text.push(' ');
+                    self.text.push('`');
                 }
             }
             // A macro's music stands where it was used.
@@ -666,6 +667,11 @@ mod tests {
         back("X:1\nL:1/8\nK:C\n[V:1]CD|[V:2]EF|\n[V:1]GA|[V:2]Bc| % end\n");
         let written = back("X:1\nL:1/8\nK:C\n[V:1] % one\nCD|\n[V:2]EF|[V:1] % two\n");
         assert!(written.contains("% one") && written.contains("% two"), "{written}");
+    }
+
+    #[test]
+    fn nothing_comes_between_the_text_of_an_ending_and_its_music() {
+        back("X:1\nL:1/8\nK:C\n|:CD|[\"first\"(EF):|[\"last\"GA|]\n");
     }
 
     #[test]
