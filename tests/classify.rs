@@ -101,6 +101,41 @@ fn file_names_on_standard_input_each_give_one_line() {
     assert_eq!(answers.lines().count(), 3);
 }
 
+/// As `find -print0` writes them.
+#[cfg(target_os = "linux")]
+#[test]
+fn names_that_end_with_a_nul_may_hold_line_breaks_and_be_no_text() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let names = [&b"two\nlines.wav"[..], b"returned\r", b"caf\xe9.wav", b"last.wav"].map(|name| {
+        let path = folder.path().join(OsStr::from_bytes(name));
+        std::fs::rename(sound(folder.path(), "made.wav", 4.0), &path).unwrap();
+        path
+    });
+    let list = names.each_ref().map(|name| name.as_os_str().as_bytes()).join(&0);
+    for flag in ["-0", "--null"] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_earworm"))
+            .args(["classify", "--json", flag, "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), &list).unwrap();
+        let out = child.wait_with_output().unwrap();
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        let answers = String::from_utf8(out.stdout).unwrap();
+        assert_eq!(answers.lines().count(), names.len(), "{answers}");
+        for (line, name) in answers.lines().zip(&names) {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert_eq!(line["file"], *name.to_string_lossy());
+            assert!((line["seconds"].as_f64().unwrap() - 4.0).abs() < 0.01);
+        }
+    }
+}
+
 #[test]
 fn silence_and_what_is_too_short_are_no_genre() {
     let folder = tempfile::tempdir().unwrap();

@@ -18,6 +18,10 @@ const BARS_IN_LINE: i32 = 4;
 const THIRTY_SECOND: u32 = PPQ / 8;
 /// Ticks of the shortest note that is written, a 128th.
 const SHORTEST: u32 = PPQ / 32;
+/// Ticks of the longest note or rest that is written as one: 16,384 sixteenths, the largest number that is read.
+const LONGEST: u32 = 4_096 * PPQ;
+/// The same of one that no halves make up, whose number may count single ticks.
+const LONGEST_ODD: u32 = 16_384 / 5;
 
 /// A performance, of a MIDI file say, as one ABC tune.
 ///
@@ -31,7 +35,9 @@ const SHORTEST: u32 = PPQ / 32;
 pub fn to_abc(performance: &Performance) -> String {
     let notes = on_the_grid(performance);
     let is_written = !performance.bars.is_empty() || lies_on_grid(&performance.notes);
-    let last = notes.iter().map(|note| note.start + note.duration).max().unwrap_or(0);
+    // Chords that accompany nobody stand over rests.
+    let sounding = if notes.is_empty() { &performance.notes } else { &notes };
+    let last = sounding.iter().map(|note| note.start + note.duration).max().unwrap_or(0);
     // A rest at the end counts where the file is exact and it is one.
     let rests_on = is_written && performance.end >= last + PPQ / 16;
     let end = if rests_on { settled(performance.end) } else { last };
@@ -59,7 +65,10 @@ pub fn to_abc(performance: &Performance) -> String {
     let given = performance.keys.first().map(|start| &start.key);
     let key = find::key(&notes, given, !performance.bars.is_empty());
 
-    let layers = layers(&notes);
+    let mut layers = layers(&notes);
+    if layers.is_empty() && last > 0 {
+        layers.push(Layer { voice: 0, is_first: true, channel: 0, chords: Vec::new() });
+    }
     let edges: BTreeSet<u32> = layers
         .first()
         .map(|layer| layer.chords.iter().flat_map(|sound| [sound.start, sound.end]).collect())
@@ -144,10 +153,13 @@ fn written(ticks: u32) -> bool {
         || ticks.is_multiple_of(PPQ / 20)
 }
 
-/// The notes without the accompaniment, quantised unless they lie on the grid already.
+/// The notes without the accompaniment, quantised unless they lie on the grid already. An accompaniment without chord
+/// symbols to be made from again is notes like any other where there is nothing else.
 fn on_the_grid(performance: &Performance) -> Vec<Note> {
+    let is_all =
+        performance.chords.is_empty() && performance.notes.iter().all(|note| note.accompaniment);
     let mut notes: Vec<Note> =
-        performance.notes.iter().filter(|note| !note.accompaniment).cloned().collect();
+        performance.notes.iter().filter(|note| is_all || !note.accompaniment).cloned().collect();
     // Whoever says where bars start wrote the music down.
     if !performance.bars.is_empty() {
         return notes;
@@ -892,6 +904,9 @@ fn tuplet(pieces: &[Piece<'_>]) -> Option<(u32, u32, usize)> {
     for (p, q) in [(3, 2), (5, 4), (5, 2), (5, 3)] {
         let mut total = 0;
         for (index, piece) in pieces.iter().enumerate().take(12) {
+            if piece.ticks > LONGEST_ODD {
+                break;
+            }
             let written = piece.ticks * p;
             if !written.is_multiple_of(q) || !dyadic(written / q) {
                 break;
@@ -990,7 +1005,8 @@ fn broken(one: &Piece<'_>, two: &Piece<'_>, unit: Length) -> Option<(char, Lengt
 fn notatable(at: u32, ticks: u32, group: u32) -> Vec<u32> {
     let single = |ticks: u32| {
         let numerator = Length::new(ticks, 4 * PPQ).numerator();
-        !dyadic(ticks) || matches!(numerator >> numerator.trailing_zeros(), 1 | 3 | 7)
+        let is_dotted = matches!(numerator >> numerator.trailing_zeros(), 1 | 3 | 7);
+        if dyadic(ticks) { is_dotted && ticks <= LONGEST } else { ticks <= LONGEST_ODD }
     };
     if single(ticks) {
         return vec![ticks];
@@ -1000,13 +1016,15 @@ fn notatable(at: u32, ticks: u32, group: u32) -> Vec<u32> {
         return vec![to_group, ticks - to_group];
     }
     let mut parts = Vec::new();
-    let mut rest = ticks;
+    // What is left of a length that no halves make up comes last, and can be written as it is.
+    let odd = if dyadic(ticks) { 0 } else { ticks % PPQ };
+    let mut rest = ticks - odd;
     while rest > 0 {
         let mut part = PPQ / 32;
-        while part * 2 <= rest {
+        while part * 2 <= rest.min(LONGEST) {
             part *= 2;
         }
-        if rest - part >= part / 2 && part > PPQ / 32 {
+        if rest - part >= part / 2 && part > PPQ / 32 && part < LONGEST / 2 {
             part += part / 2;
         }
         if part > rest {
@@ -1015,5 +1033,6 @@ fn notatable(at: u32, ticks: u32, group: u32) -> Vec<u32> {
         parts.push(part);
         rest -= part;
     }
+    parts.extend((odd > 0).then_some(odd));
     parts
 }

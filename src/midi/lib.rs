@@ -585,6 +585,42 @@ mod tests {
     }
 
     #[test]
+    fn an_accompaniment_without_a_melody_is_written_as_its_chords_or_else_as_notes() {
+        let chords = performed("X:1\nT:Vamp\nM:4/4\nL:1/4\nK:C\n\"C\"z2\"G7\"z2|\"C\"z4|]\n");
+        assert!(!chords.notes.is_empty() && chords.notes.iter().all(|note| note.accompaniment));
+        for given in [chords.clone(), read(&write(&chords)).unwrap()] {
+            let text = to_abc(&given);
+            assert!(text.contains("\"C\"z2 \"G7\"z2|") && text.contains("\"C\"z4"), "{text}");
+            assert_eq!(notes(&performed(&text)), notes(&chords), "{text}");
+        }
+        // Another program's track that bears the name, without chord symbols.
+        let track = [b"\0\xff\x03\x0dAccompaniment", FOUR, &scale(&KEYS)].concat();
+        let given = read(&file(0, 96, &[&track])).unwrap();
+        assert!(given.notes.iter().all(|note| note.accompaniment));
+        assert_eq!(notes(&performed(&to_abc(&given))), notes(&given));
+    }
+
+    #[test]
+    fn rests_of_thousands_of_beats_are_written_in_parts_that_can_be_read() {
+        // Bars are known, so that what comes after the last line is one long bar.
+        for (beats, odd) in [(20_000, 0), (20_000, 7), (300, 160)] {
+            let mut given = performed("X:1\nT:Long\nM:4/4\nL:1/8\nK:C\nCDEF|CDEF|]\n");
+            let last = given.notes.last_mut().unwrap();
+            last.start += beats * PPQ + odd;
+            given.end = last.start + last.duration;
+            let text = to_abc(&given);
+            let book = abc::read(&text);
+            // That the bar is long is said, but nothing is cut.
+            assert!(
+                book.findings.iter().all(|f| f.severity != earworm_abc::Severity::Error),
+                "{text}"
+            );
+            let again = abc::perform(&book.tunes[0], &PerformOptions::default());
+            assert_eq!(notes(&again), notes(&given), "{text}");
+        }
+    }
+
+    #[test]
     fn controllers_are_written() {
         let bytes = write(&performed("X:1\n%%MIDI control 7 35\nK:C\nC4|\n"));
         assert!(bytes.windows(3).any(|event| event == [0xB0, 7, 35]));

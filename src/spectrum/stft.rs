@@ -360,7 +360,7 @@ const SECTIONS: usize = 3;
 const FORGOTTEN: f64 = 1e-30;
 
 /// A Butterworth high-pass of sixth order for two signals side by side, in double precision, as its poles lie close to 1.
-struct Highpass {
+pub(super) struct Highpass {
     /// The zeros lie all at 0 Hz, so that a section is x - 2 x' + x'' and these two coefficients of its feedback.
     feedback: [[f64; 2]; SECTIONS],
     /// What all sections together amplify by.
@@ -372,7 +372,7 @@ struct Highpass {
 }
 
 impl Highpass {
-    fn new(sample_rate: f64) -> Self {
+    pub(super) fn new(sample_rate: f64) -> Self {
         let tangent = (TAU / 2.0 * LOWEST_HERTZ / sample_rate).tan();
         let mut gain = 1.0;
         let mut feedback = [[0.0; 2]; SECTIONS];
@@ -395,7 +395,7 @@ impl Highpass {
     }
 
     /// Filters samples of both signals in place.
-    fn filter(&mut self, samples: &mut [[f64; 2]]) {
+    pub(super) fn filter(&mut self, samples: &mut [[f64; 2]]) {
         if !self.begun
             && let Some(first) = samples.first()
         {
