@@ -3,9 +3,11 @@
 //! The filters reach 64 frames ahead, and the three convolutions on top of them three each, so that what is heard counts
 //! 73 frames (1.1 s) later.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 
 use earworm_spectrum::{BANDS, FINE_BANDS, band_centre, fine_band_centre};
+use half::f16;
 
 use super::network::{
     FRAME_FEATURES, FRONT, MIDDLE, Network, TEMPORAL, TEMPORAL_FRAMES, TIMBRAL, TIMBRAL_BANDS,
@@ -36,6 +38,20 @@ const BACK: usize = TEMPORAL_FRAMES[0] / 2 - 1;
 /// Frames that go through the timbral filters at a time, so that their neighbourhoods stay in the cache.
 const STRIP: usize = 6;
 
+thread_local! {
+    /// What the filters work in. It holds nothing between two calls, so that all sounds of a thread share one.
+    static SCRATCH: RefCell<Scratch> = const {
+        RefCell::new(Scratch { neighbourhoods: Vec::new(), answers: Vec::new() })
+    };
+}
+
+struct Scratch {
+    /// Neighbourhoods of a strip.
+    neighbourhoods: Vec<f32>,
+    /// What the filters make of them.
+    answers: Vec<f32>,
+}
+
 /// Rows of numbers, one a frame, of which the oldest are forgotten. What lies before the first frame is zero.
 struct Rows {
     width: usize,
@@ -60,6 +76,14 @@ impl Rows {
         &self.values[(frame + self.before - back - self.first) * self.width..]
     }
 
+    /// Adds so many rows of zero, and makes no more room than they need: there is a store like this for each sound.
+    fn extend(&mut self, rows: usize) -> &mut [f32] {
+        let before = self.values.len();
+        self.values.reserve_exact(rows * self.width);
+        self.values.resize(before + rows * self.width, 0.0);
+        &mut self.values[before..]
+    }
+
     /// Forgets what lies more than `back` frames before `frame`.
     fn forget(&mut self, frame: usize, back: usize) {
         let wanted = (frame + self.before).saturating_sub(back);
@@ -74,7 +98,8 @@ struct Block {
     most: Vec<f32>,
     mean: Vec<f32>,
     /// Of each front feature, what it had over its mean in training, by the band where it was strongest: [front, map bands].
-    places: Vec<f32>,
+    /// Only a picture is made of it, which f16 is fine enough for.
+    places: Vec<f16>,
 }
 
 impl Block {
@@ -82,7 +107,7 @@ impl Block {
         Self {
             most: vec![f32::NEG_INFINITY; FRAME_FEATURES],
             mean: vec![0.0; FRAME_FEATURES],
-            places: vec![0.0; FRONT * MAP_BANDS],
+            places: Vec::new(),
         }
     }
 }
@@ -107,13 +132,12 @@ pub(super) struct Stream {
     /// Map bands of the front rows, [frames, front].
     bands: VecDeque<[u8; FRONT]>,
     block: Block,
+    /// The unfinished block's places.
+    places: Vec<f32>,
     frames: usize,
     blocks: VecDeque<Block>,
     /// Blocks since the beginning.
     heard: usize,
-    /// Neighbourhoods of a strip, and what the filters make of them.
-    neighbourhoods: Vec<f32>,
-    answers: Vec<f32>,
 }
 
 impl Stream {
@@ -126,11 +150,10 @@ impl Stream {
             middle: std::array::from_fn(|_| Rows::new(MIDDLE, SIDE)),
             bands: VecDeque::new(),
             block: Block::new(),
+            places: vec![0.0; FRONT * MAP_BANDS],
             frames: 0,
             blocks: VecDeque::with_capacity(KEPT),
             heard: 0,
-            neighbourhoods: Vec::new(),
-            answers: Vec::new(),
         }
     }
 
@@ -152,11 +175,10 @@ impl Stream {
         self.levels.push_back(if power.is_finite() { power } else { 0.0 });
         let loudest = self.levels.iter().copied().fold(LEVEL / MOST, f32::max);
         let (scale, shift) = network.input;
-        for frame in self.waiting.drain(..) {
-            self.input.values.extend(frame.map(|power| {
-                let power = if power.is_finite() { power.max(0.0) } else { 0.0 };
-                (1e4 * LEVEL / loudest * power + 1.0).log10() * scale + shift
-            }));
+        let input = self.input.extend(BLOCK);
+        for (value, power) in input.iter_mut().zip(self.waiting.drain(..).flatten()) {
+            let power = if power.is_finite() { power.max(0.0) } else { 0.0 };
+            *value = (1e4 * LEVEL / loudest * power + 1.0).log10() * scale + shift;
         }
         self.advance(network);
     }
@@ -169,13 +191,15 @@ impl Stream {
         let count = end - start;
         let mut rows = vec![0.0; count * FRONT];
         let mut bands = vec![[0; FRONT]; count];
-        for kind in 0..2 {
-            self.timbral(network, kind, start, &mut rows, &mut bands);
-        }
-        for kind in 0..3 {
-            self.temporal(network, kind, start, &mut rows, &mut bands);
-        }
-        self.front.values.extend(rows);
+        SCRATCH.with_borrow_mut(|scratch| {
+            for kind in 0..2 {
+                self.timbral(network, kind, start, (&mut rows, &mut bands), scratch);
+            }
+            for kind in 0..3 {
+                self.temporal(network, kind, start, (&mut rows, &mut bands), scratch);
+            }
+        });
+        self.front.extend(count).copy_from_slice(&rows);
         self.bands.extend(bands);
         for layer in 0..3 {
             let (below, this) = self.middle.split_at_mut(layer);
@@ -188,7 +212,7 @@ impl Stream {
                 let below = from.from(start, 0);
                 rows.iter_mut().zip(below).for_each(|(value, below)| *value += below);
             }
-            this.values.extend(rows);
+            this.extend(count).copy_from_slice(&rows);
         }
         let done = self.heard * BLOCK + self.frames;
         for frame in done..self.middle[2].end() {
@@ -213,13 +237,17 @@ impl Stream {
         if let Some(bands) = self.bands.pop_front() {
             let means = &network.head().mean[FRAME_FEATURES..];
             for (feature, (value, band)) in front.iter().zip(bands).enumerate() {
-                block.places[feature * MAP_BANDS + usize::from(band)] += value - means[feature];
+                self.places[feature * MAP_BANDS + usize::from(band)] += value - means[feature];
             }
         }
         self.frames += 1;
         if self.frames == BLOCK {
             self.frames = 0;
             self.heard += 1;
+            let most = f32::from(f16::MAX);
+            let places = self.places.iter().map(|place| f16::from_f32(place.clamp(-most, most)));
+            self.block.places = places.collect();
+            self.places.fill(0.0);
             if self.blocks.len() == KEPT {
                 self.blocks.pop_front();
             }
@@ -228,12 +256,12 @@ impl Stream {
     }
 
     fn timbral(
-        &mut self,
+        &self,
         network: &Network,
         kind: usize,
         start: usize,
-        rows: &mut [f32],
-        bands: &mut [[u8; FRONT]],
+        (rows, bands): (&mut [f32], &mut [[u8; FRONT]]),
+        scratch: &mut Scratch,
     ) {
         let (layer, reach) = (&network.timbral[kind], TIMBRAL_BANDS[kind]);
         let places = FINE_BANDS - reach + 1;
@@ -243,21 +271,21 @@ impl Stream {
             let (frames, first) = (bands.len(), start + strip * STRIP);
             let width = frames * places;
             let input = self.input.from(first, SIDE);
-            self.neighbourhoods.resize(layer.inputs * width, 0.0);
-            for (tap, to) in self.neighbourhoods.chunks_mut(width).enumerate() {
+            scratch.neighbourhoods.resize(layer.inputs * width, 0.0);
+            for (tap, to) in scratch.neighbourhoods.chunks_mut(width).enumerate() {
                 for (frame, to) in to.chunks_mut(places).enumerate() {
                     let from = (frame + tap / reach) * FINE_BANDS + tap % reach;
                     to.copy_from_slice(&input[from..from + places]);
                 }
             }
-            self.answers.resize(TIMBRAL * width, 0.0);
+            scratch.answers.resize(TIMBRAL * width, 0.0);
             product(
                 (TIMBRAL, layer.inputs, width),
                 Matrix::new(&layer.weight, layer.inputs),
-                Matrix::new(&self.neighbourhoods, width),
-                &mut self.answers,
+                Matrix::new(&scratch.neighbourhoods, width),
+                &mut scratch.answers,
             );
-            for (filter, answers) in self.answers.chunks(width).enumerate() {
+            for (filter, answers) in scratch.answers.chunks(width).enumerate() {
                 let feature = kind * TIMBRAL + filter;
                 for (frame, answers) in answers.chunks(places).enumerate() {
                     let (value, place) = strongest(answers, layer.rises(filter));
@@ -269,26 +297,26 @@ impl Stream {
     }
 
     fn temporal(
-        &mut self,
+        &self,
         network: &Network,
         kind: usize,
         start: usize,
-        rows: &mut [f32],
-        bands: &mut [[u8; FRONT]],
+        (rows, bands): (&mut [f32], &mut [[u8; FRONT]]),
+        scratch: &mut Scratch,
     ) {
         let layer = &network.temporal[kind];
         let width = bands.len() * FINE_BANDS;
         // As many frames back as the filter reaches, one less than ahead.
         let input = self.input.from(start, layer.inputs / 2 - 1);
-        self.answers.resize(TEMPORAL * width, 0.0);
+        scratch.answers.resize(TEMPORAL * width, 0.0);
         // Each frame's row, one below the other, is the matrix itself.
         product(
             (TEMPORAL, layer.inputs, width),
             Matrix::new(&layer.weight, layer.inputs),
             Matrix::new(input, FINE_BANDS),
-            &mut self.answers,
+            &mut scratch.answers,
         );
-        for (filter, answers) in self.answers.chunks(width).enumerate() {
+        for (filter, answers) in scratch.answers.chunks(width).enumerate() {
             let feature = 2 * TIMBRAL + kind * TEMPORAL + filter;
             for (frame, answers) in answers.chunks(FINE_BANDS).enumerate() {
                 let (value, place) = strongest(answers, layer.rises(filter));
@@ -343,7 +371,8 @@ impl Stream {
             for block in pair {
                 for (places, gradient) in block.places.chunks(MAP_BANDS).zip(gradient) {
                     for (band, value) in places.iter().enumerate() {
-                        map[band * columns + column] += value * gradient / pair.len() as f32;
+                        map[band * columns + column] +=
+                            f32::from(*value) * gradient / pair.len() as f32;
                     }
                 }
             }

@@ -10,7 +10,7 @@
 )]
 
 use std::f64::consts::TAU;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use realfft::num_complex::Complex;
 use realfft::{RealFftPlanner, RealToComplex};
@@ -261,9 +261,22 @@ struct Transform {
     scratch: Box<[Complex<f32>]>,
 }
 
+/// The transform of `length` samples: its tables, a quarter of a megabyte, are shared by all who have it at the same time.
+fn plan(length: usize) -> Arc<dyn RealToComplex<f32>> {
+    static PLANS: Mutex<Vec<Weak<dyn RealToComplex<f32>>>> = Mutex::new(Vec::new());
+    let mut plans = PLANS.lock().unwrap_or_else(PoisonError::into_inner);
+    plans.retain(|plan| plan.strong_count() > 0);
+    let shared = plans.iter().filter_map(Weak::upgrade).find(|plan| plan.len() == length);
+    shared.unwrap_or_else(|| {
+        let plan = RealFftPlanner::new().plan_fft_forward(length);
+        plans.push(Arc::downgrade(&plan));
+        plan
+    })
+}
+
 impl Transform {
     fn new(reference: &Reference, sample_rate: f64) -> Self {
-        let transform = RealFftPlanner::new().plan_fft_forward(reference.fft_size(sample_rate));
+        let transform = plan(reference.fft_size(sample_rate));
         Self {
             window: reference.weights(sample_rate),
             bins: reference.bin_count(sample_rate),

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use atomic_float::AtomicF32;
-use ebur128::{EbuR128, Mode};
 use rtrb::Consumer;
 
+use super::loudness::Loudness;
 use super::params::MeterParams;
 use super::shared::{COLUMNS, Evidence, GENRES, Hearing, MeterShared};
 use crate::pool::Job;
@@ -37,7 +37,7 @@ pub struct Listener {
     /// The sound itself, its channels interleaved.
     sound: Consumer<f32>,
     /// None where its kind of stream has no loudness.
-    meter: Option<EbuR128>,
+    meter: Option<Loudness>,
     /// The host's transport's starts that were seen.
     starts: u32,
     bank: Bank,
@@ -68,11 +68,10 @@ impl Listener {
         (sound, channels): (Consumer<f32>, u32),
         network: Source,
     ) -> Self {
-        let modes = Mode::M | Mode::S | Mode::I | Mode::TRUE_PEAK | Mode::HISTOGRAM;
         Self {
             network,
             sound,
-            meter: EbuR128::new(channels, sample_rate as u32, modes).ok(),
+            meter: Loudness::new(channels, sample_rate as u32).ok(),
             starts: shared.starts.load(Ordering::Relaxed),
             params,
             shared,
@@ -163,7 +162,7 @@ impl Listener {
         }
         let (one, other) = chunk.as_slices();
         // A ring that holds whole frames parts between two of them.
-        let taken = meter.add_frames_f32(one).and_then(|()| meter.add_frames_f32(other));
+        let taken = meter.push(one).and_then(|()| meter.push(other));
         chunk.commit_all();
         if taken.is_err() {
             self.meter = None;
@@ -174,11 +173,10 @@ impl Listener {
             let value = value.ok().filter(|value| value.is_finite() && *value > -70.0);
             place.store(value.map_or(f32::NAN, |value| value as f32), Ordering::Relaxed);
         };
-        told(&loudness.momentary, meter.loudness_momentary());
-        told(&loudness.short_term, meter.loudness_shortterm());
-        told(&loudness.integrated, meter.loudness_global());
-        let peak = (0..meter.channels()).filter_map(|channel| meter.true_peak(channel).ok());
-        let peak = peak.fold(0.0, f64::max);
+        told(&loudness.momentary, meter.momentary());
+        told(&loudness.short_term, Ok(meter.short_term()));
+        told(&loudness.integrated, meter.integrated());
+        let peak = meter.true_peak();
         let peak = if peak > 0.0 { (20.0 * peak.log10()) as f32 } else { f32::NAN };
         loudness.true_peak.store(peak, Ordering::Relaxed);
     }

@@ -3,6 +3,7 @@
 pub mod editor;
 pub mod history;
 mod listener;
+mod loudness;
 pub mod params;
 pub mod shared;
 
@@ -28,12 +29,9 @@ use earworm_spectrum::{COLUMN_SECONDS, Stft};
 /// Listens for all Meters of the process.
 static POOL: WorkerPool = WorkerPool::new("earworm-meter");
 
-/// Frames that the ring to the listener holds: over three seconds, far longer than a reading takes, and
-/// than a round through 64 Meters.
-const RING_FRAMES: usize = 48;
-
-/// Seconds of sound that the ring to the loudness meter holds.
-const SOUND_SECONDS: f32 = 3.0;
+/// Seconds that the rings to the listener hold besides the largest block: longer than a round through 64 Meters takes, each
+/// of which has half a second to hear.
+const RING_SECONDS: f64 = 0.75;
 
 /// Frames of the sound that are handed on at a time.
 const PIECE: usize = 64;
@@ -207,8 +205,10 @@ impl Plugin for Meter {
         let channels = layout.main_input_channels.map_or(1, NonZeroU32::get);
         let stft = Stft::new(config.sample_rate, channels as usize);
         let bins = stft.frame_length();
-        let (producer, consumer) =
-            RingBuffer::new(bins.saturating_add(1).saturating_mul(RING_FRAMES));
+        let rate = f64::from(config.sample_rate);
+        let seconds = RING_SECONDS + f64::from(config.max_buffer_size) / rate;
+        let frames = (seconds / COLUMN_SECONDS).ceil() as usize;
+        let (producer, consumer) = RingBuffer::new(bins.saturating_add(1).saturating_mul(frames));
         let shared = &self.shared;
         shared.dropped_frames.store(0, Ordering::Relaxed);
         shared.heard_frames.store(0, Ordering::Relaxed);
@@ -217,7 +217,7 @@ impl Plugin for Meter {
         shared.set_fault(None);
         shared.set_hearing(Hearing::Listening);
         let channels = layout.main_input_channels.map_or(1, NonZeroU32::get).min(2);
-        let samples = (config.sample_rate * SOUND_SECONDS) as usize;
+        let samples = (seconds * rate).ceil() as usize;
         let (sound, heard) = RingBuffer::new(samples.saturating_mul(channels as usize));
         let listener = Listener::new(
             self.params.clone(),
