@@ -594,7 +594,7 @@ mod tests {
             assert_eq!(notes(&performed(&text)), notes(&chords), "{text}");
         }
         // Another program's track that bears the name, without chord symbols.
-        let track = [b"\0\xff\x03\x0dAccompaniment", FOUR, &scale(&KEYS)].concat();
+        let track = [b"\0\xff\x03\x0dAccompaniment", FOUR, &scale(KEYS)].concat();
         let given = read(&file(0, 96, &[&track])).unwrap();
         assert!(given.notes.iter().all(|note| note.accompaniment));
         assert_eq!(notes(&performed(&to_abc(&given))), notes(&given));
