@@ -35,7 +35,12 @@ fn on_a_display(command: Command) -> Command {
         return command;
     }
     let mut on_display = Command::new("xvfb-run");
-    on_display.arg("--auto-servernum").arg(command.get_program()).current_dir(process::root());
+    // Without -noreset the server starts anew when the last window closes, and the next may find it gone.
+    on_display
+        .arg("--auto-servernum")
+        .arg("--server-args=-screen 0 1600x1200x24 -noreset")
+        .arg(command.get_program())
+        .current_dir(process::root());
     on_display
 }
 

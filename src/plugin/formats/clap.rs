@@ -5,11 +5,12 @@
 
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::panic)]
 
-use std::cell::UnsafeCell;
+use std::cell::{Cell, UnsafeCell};
 use std::ffi::{CStr, c_char, c_void};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use clap_sys::audio_buffer::clap_audio_buffer;
 use clap_sys::entry::clap_plugin_entry;
@@ -126,6 +127,8 @@ struct Guard {
     inner_params: *const clap_plugin_params,
     gui: clap_plugin_gui,
     inner_gui: *const clap_plugin_gui,
+    /// When its window was opened. Of the main thread.
+    opened: Cell<Option<Instant>>,
     active: AtomicBool,
     /// A block is being processed; a second at the same time is refused.
     busy: AtomicBool,
@@ -174,9 +177,11 @@ impl Guard {
                     adjust_size: Some(adjust_size),
                     set_size: Some(set_size),
                     set_parent: Some(set_parent),
+                    destroy: Some(destroy_editor),
                     ..gui.as_ref().copied().unwrap_or(NO_GUI)
                 },
                 inner_gui: gui,
+                opened: Cell::new(None),
                 active: AtomicBool::new(false),
                 busy: AtomicBool::new(false),
                 audio: UnsafeCell::new(Audio { inputs: 0, outputs: 0, events: Events::new() }),
@@ -687,7 +692,29 @@ unsafe extern "C" fn create_editor(
             get.is_some_and(|get| !get(guard.host, CLAP_EXT_GUI.as_ptr()).is_null())
         })
     };
-    editor!(plugin, host_has_windows && !api.is_null(), create(api, is_floating))
+    let created = editor!(plugin, host_has_windows && !api.is_null(), create(api, is_floating));
+    // SAFETY: the host calls with what it was given.
+    if let Some(guard) = unsafe { Guard::of(plugin) } {
+        guard.opened.set(created.then(Instant::now));
+    }
+    created
+}
+
+/// How long a window's thread may take to listen. The window library loses a call to end that comes before, and then waits
+/// for that thread for ever.
+const LISTENS_AFTER: Duration = Duration::from_millis(500);
+
+unsafe extern "C" fn destroy_editor(plugin: *const clap_plugin) {
+    // SAFETY: the host calls with what it was given; the framework's function takes it as its own.
+    unsafe {
+        let Some(guard) = Guard::of(plugin) else { return };
+        if let Some(opened) = guard.opened.take() {
+            std::thread::sleep(LISTENS_AFTER.saturating_sub(opened.elapsed()));
+        }
+        if let Some(destroy) = guard.inner_gui.as_ref().and_then(|gui| gui.destroy) {
+            destroy(plugin);
+        }
+    }
 }
 
 unsafe extern "C" fn set_scale(plugin: *const clap_plugin, scale: f64) -> bool {
