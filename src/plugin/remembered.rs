@@ -90,17 +90,11 @@ pub struct MeterView {
     pub integrated: bool,
     /// Whether that begins anew with the host's transport.
     pub from_start: bool,
-    /// What stands at the right: the spectrogram or the mix's spectrum over a target.
-    pub target: bool,
-    /// The genre whose spectrum is the target; none for what is heard.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub target_genre: Option<usize>,
 }
 
 impl Bounded for MeterView {
     fn bounded(mut self) -> Self {
         self.size = self.size.map(Bounded::bounded);
-        self.target_genre = self.target_genre.filter(|&genre| genre < 256);
         self
     }
 }
